@@ -1,0 +1,374 @@
+#include "addon/server_object.h"
+
+#include <cstring>
+#include <string>
+
+#include "base/check.h"
+
+namespace hornet {
+
+namespace {
+
+// Servers of this process by handle, so that a worker's environment finds the one it belongs to.
+std::mutex registry_mutex;
+std::map<uint32_t, std::shared_ptr<Server>> registry;
+uint32_t next_handle = 1;
+
+uint32_t GetUint32(const Napi::Object& object, const char* name) {
+  return object.Get(name).As<Napi::Number>().Uint32Value();
+}
+
+Napi::Error SystemError(Napi::Env env, int error) {
+  Napi::Error made = Napi::Error::New(env, uv_strerror(error));
+  made.Set("code", Napi::String::New(env, uv_err_name(error)));
+  made.Set("errno", Napi::Number::New(env, error));
+  return made;
+}
+
+uv_loop_t* LoopOf(Napi::Env env) {
+  uv_loop_t* loop = nullptr;
+  CHECK(napi_get_uv_event_loop(env, &loop) == napi_ok);
+  return loop;
+}
+
+Napi::Value BoundToObject(Napi::Env env, const SocketAddress& address) {
+  Napi::Object object = Napi::Object::New(env);
+  bool is_unix = address.family() == AF_UNIX;
+  object.Set("kind", is_unix ? "unix" : "tcp");
+  object.Set("address", address.Host());
+  object.Set("family", is_unix ? "unix" : address.family() == AF_INET ? "IPv4" : "IPv6");
+  object.Set("port", Napi::Number::New(env, address.Port()));
+  return object;
+}
+
+}  // namespace
+
+Napi::Function ServerObject::Define(Napi::Env env) {
+  return DefineClass(env, "NativeServer",
+                     {
+                         InstanceAccessor<&ServerObject::Handle>("handle"),
+                         InstanceMethod<&ServerObject::Listen>("listen"),
+                         InstanceMethod<&ServerObject::Start>("start"),
+                         InstanceMethod<&ServerObject::AddWorker>("addWorker"),
+                         InstanceMethod<&ServerObject::ReadyWorker>("readyWorker"),
+                         InstanceMethod<&ServerObject::DrainWorker>("drainWorker"),
+                         InstanceMethod<&ServerObject::RemoveWorker>("removeWorker"),
+                         InstanceMethod<&ServerObject::Drain>("drain"),
+                         InstanceMethod<&ServerObject::Close>("close"),
+                         InstanceMethod<&ServerObject::Stats>("stats"),
+                     });
+}
+
+ServerObject::ServerObject(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<ServerObject>(info), context_(info.Env(), "HORNETSERVER") {
+  Napi::Env env = info.Env();
+  Napi::Object options = info[0].As<Napi::Object>();
+  Napi::Object given = options.Get("limits").As<Napi::Object>();
+  ServerLimits limits;
+  limits.http.head.request_line_max = GetUint32(given, "requestLineBytesMax");
+  limits.http.head.fields_max = GetUint32(given, "fieldsMax");
+  limits.http.head.field_size_max = GetUint32(given, "fieldBytesMax");
+  limits.http.head.head_bytes_max = GetUint32(given, "headBytesMax");
+  limits.http.body_bytes_max = static_cast<uint64_t>(given.Get("bodyBytesMax").As<Napi::Number>().DoubleValue());
+  limits.http.body_buffer_bytes = GetUint32(given, "bodyBufferBytes");
+  limits.http.header_timeout_ms = GetUint32(given, "headerTimeoutMs");
+  limits.http.body_timeout_ms = GetUint32(given, "bodyTimeoutMs");
+  limits.http.keep_alive_ms = GetUint32(given, "keepAliveMs");
+  limits.connections_max = GetUint32(given, "connectionsMax");
+  limits.request_queue_max = GetUint32(given, "requestQueueMax");
+  limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
+  CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);
+
+  uint32_t io_threads = GetUint32(options, "ioThreads");
+  Napi::Uint8Array io_control = options.Get("ioControl").As<Napi::Uint8Array>();
+  CHECK(io_threads > 0 && io_control.ByteLength() >= io_threads * kIoControlStride);
+  io_control_ = Napi::Reference<Napi::Uint8Array>::New(io_control, 1);
+  on_event_ = Napi::Persistent(options.Get("onEvent").As<Napi::Function>());
+
+  mailbox_ = std::make_shared<Mailbox>();
+  async_ = new uv_async_t;
+  async_->data = this;
+  CHECK(uv_async_init(LoopOf(env), async_, [](uv_async_t* async) {
+          static_cast<ServerObject*>(async->data)->HandleEvents();
+        }) == 0);
+  mailbox_->waker.Attach(async_);
+  auto mailbox = mailbox_;
+  server_ = std::make_shared<Server>(io_threads, limits, io_control.Data(), [mailbox](IoEvent event) {
+    {
+      std::lock_guard<std::mutex> lock(mailbox->mutex);
+      mailbox->events.push_back(std::move(event));
+    }
+    mailbox->waker.Wake();
+  });
+  std::lock_guard<std::mutex> lock(registry_mutex);
+  handle_ = next_handle++;
+  registry[handle_] = server_;
+}
+
+ServerObject::~ServerObject() { CloseServer(); }
+
+void ServerObject::CloseServer() {
+  if (async_ == nullptr) return;
+  {
+    std::lock_guard<std::mutex> lock(registry_mutex);
+    registry.erase(handle_);
+  }
+  server_->Close();
+  mailbox_->waker.Detach();
+  uv_close(reinterpret_cast<uv_handle_t*>(async_),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_async_t*>(handle); });
+  async_ = nullptr;
+}
+
+Napi::Value ServerObject::Handle(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), handle_); }
+
+Napi::Value ServerObject::Listen(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Napi::Object given = info[0].As<Napi::Object>();
+  ListenerSpec spec;
+  std::string kind = given.Get("kind").As<Napi::String>();
+  spec.backlog = given.Get("backlog").As<Napi::Number>().Int32Value();
+  if (kind == "tcp") {
+    spec.kind = ListenerSpec::Kind::kTcp;
+    spec.host = given.Get("host").As<Napi::String>();
+    spec.port = static_cast<uint16_t>(GetUint32(given, "port"));
+    spec.reuse_port = given.Get("reusePort").As<Napi::Boolean>();
+  } else if (kind == "unix") {
+    spec.kind = ListenerSpec::Kind::kUnix;
+    spec.path = given.Get("path").As<Napi::String>();
+    spec.mode = given.Get("mode").As<Napi::Number>().Int32Value();
+  } else {
+    spec.kind = ListenerSpec::Kind::kFd;
+    spec.fd = given.Get("fd").As<Napi::Number>().Int32Value();
+  }
+  SocketAddress bound;
+  int error = server_->Listen(spec, &bound);
+  if (error != 0) {
+    SystemError(env, error).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  return BoundToObject(env, bound);
+}
+
+Napi::Value ServerObject::Start(const Napi::CallbackInfo& info) {
+  int error = server_->Start();
+  if (error != 0) SystemError(info.Env(), error).ThrowAsJavaScriptException();
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::AddWorker(const Napi::CallbackInfo& info) {
+  auto slot = std::make_shared<WorkerSlot>();
+  slot->id = info[0].As<Napi::Number>().Uint32Value();
+  Napi::Array lanes = info[1].As<Napi::Array>();
+  slot->request_ring_bytes = info[2].As<Napi::Number>().Uint32Value();
+  slot->in_flight_max = info[3].As<Napi::Number>().Uint32Value();
+  CHECK(lanes.Length() == server_->io_threads());
+  auto& references = lanes_[slot->id];
+  for (uint32_t i = 0; i < lanes.Length(); i++) {
+    Napi::Uint8Array lane = lanes.Get(i).As<Napi::Uint8Array>();
+    slot->lanes.push_back({lane.Data(), lane.ByteLength()});
+    references.push_back(Napi::Reference<Napi::Uint8Array>::New(lane, 1));
+  }
+  server_->AddWorker(std::move(slot));
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::ReadyWorker(const Napi::CallbackInfo& info) {
+  server_->ReadyWorker(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::DrainWorker(const Napi::CallbackInfo& info) {
+  server_->DrainWorker(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::RemoveWorker(const Napi::CallbackInfo& info) {
+  server_->RemoveWorker(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::Drain(const Napi::CallbackInfo& info) {
+  server_->Drain();
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::Close(const Napi::CallbackInfo& info) {
+  CloseServer();
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  IoSnapshot snapshot = server_->Snapshot();
+  Napi::Object object = Napi::Object::New(env);
+  auto set = [&](const char* name, uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
+  set("connectionsAccepted", snapshot.http.accepted);
+  set("connectionsOpen", snapshot.connections_open);
+  set("requests", snapshot.http.requests);
+  set("requestsInFlight", snapshot.in_flight);
+  set("requestsQueued", server_->queued());
+  set("requestsShed", snapshot.http.shed);
+  set("requestsFailed", snapshot.http.failed);
+  set("bytesRead", snapshot.http.bytes_read);
+  set("bytesWritten", snapshot.http.bytes_written);
+  set("memoryBytes", snapshot.memory_bytes);
+  Napi::Object rejected = Napi::Object::New(env);
+  for (int i = 0; i < 8; i++) {
+    rejected.Set(std::to_string(kRejectedStatuses[i]), static_cast<double>(snapshot.http.rejected[i]));
+  }
+  object.Set("rejected", rejected);
+  return object;
+}
+
+void ServerObject::HandleEvents() {
+  Napi::Env env = Env();
+  Napi::HandleScope scope(env);
+  for (;;) {
+    IoEvent event;
+    {
+      std::lock_guard<std::mutex> lock(mailbox_->mutex);
+      if (mailbox_->events.empty()) return;
+      event = std::move(mailbox_->events.front());
+      mailbox_->events.pop_front();
+    }
+    if (event.type == IoEvent::Type::kWorkerRemoved) lanes_.erase(event.worker_id);
+    on_event_.MakeCallback(env.Global(), {EventToObject(env, event)}, context_);
+    if (env.IsExceptionPending()) {
+      napi_value error;
+      napi_get_and_clear_last_exception(env, &error);
+      napi_fatal_exception(env, error);
+    }
+  }
+}
+
+Napi::Object ServerObject::EventToObject(Napi::Env env, const IoEvent& event) {
+  Napi::Object object = Napi::Object::New(env);
+  switch (event.type) {
+    case IoEvent::Type::kWorkerDrained:
+      object.Set("type", "worker-drained");
+      object.Set("workerId", event.worker_id);
+      break;
+    case IoEvent::Type::kWorkerRemoved:
+      object.Set("type", "worker-removed");
+      object.Set("workerId", event.worker_id);
+      object.Set("requestsFailed", event.requests_failed);
+      object.Set("requestsMoved", event.requests_moved);
+      break;
+    case IoEvent::Type::kDrained:
+      object.Set("type", "drained");
+      break;
+    case IoEvent::Type::kLog:
+      object.Set("type", "log");
+      object.Set("level", "warn");
+      object.Set("message", event.message);
+      break;
+  }
+  return object;
+}
+
+// ---- worker ---------------------------------------------------------------------------------------------------------
+
+Napi::Function WorkerPort::Define(Napi::Env env) {
+  return DefineClass(env, "WorkerPort",
+                     {
+                         InstanceMethod<&WorkerPort::Wake>("wake"),
+                         InstanceMethod<&WorkerPort::WakeSelf>("wakeSelf"),
+                         InstanceMethod<&WorkerPort::TakeBlock>("takeBlock"),
+                         InstanceMethod<&WorkerPort::MakeBlock>("makeBlock"),
+                         InstanceMethod<&WorkerPort::Close>("close"),
+                     });
+}
+
+WorkerPort::WorkerPort(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<WorkerPort>(info), context_(info.Env(), "HORNETWORKER") {
+  Napi::Env env = info.Env();
+  {
+    std::lock_guard<std::mutex> lock(registry_mutex);
+    auto found = registry.find(info[0].As<Napi::Number>().Uint32Value());
+    if (found != registry.end()) server_ = found->second;
+  }
+  std::shared_ptr<WorkerSlot> slot =
+      server_ == nullptr ? nullptr : server_->FindWorker(info[1].As<Napi::Number>().Uint32Value());
+  if (slot == nullptr) {
+    Napi::Error::New(env, "this worker is not known to the server").ThrowAsJavaScriptException();
+    return;
+  }
+  pump_ = Napi::Persistent(info[2].As<Napi::Function>());
+  handle_ = new Handle;
+  handle_->port = this;
+  handle_->slot = slot;
+  handle_->async.data = handle_;
+  CHECK(uv_async_init(LoopOf(env), &handle_->async, [](uv_async_t* async) {
+          static_cast<Handle*>(async->data)->port->Pump();
+        }) == 0);
+  napi_add_async_cleanup_hook(
+      env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<Handle*>(data)->Close(); }, handle_,
+      &handle_->hook);
+  slot->waker.Attach(&handle_->async);
+}
+
+void WorkerPort::Handle::Close() {
+  if (is_closing) return;
+  is_closing = true;
+  port->handle_ = nullptr;
+  // Before the handle: from here on no I/O thread touches it.
+  slot->waker.Detach();
+  uv_close(reinterpret_cast<uv_handle_t*>(&async), [](uv_handle_t* closed) {
+    auto* self = static_cast<Handle*>(closed->data);
+    napi_remove_async_cleanup_hook(self->hook);
+    delete self;
+  });
+}
+
+void WorkerPort::Pump() {
+  Napi::Env env = Env();
+  Napi::HandleScope scope(env);
+  // What a callback of the application throws between two requests of a batch comes out of the pump: it is reported
+  // the way Node reports it, and the pump goes on with the rest.
+  for (;;) {
+    pump_.MakeCallback(env.Global(), std::initializer_list<napi_value>{}, context_);
+    if (!env.IsExceptionPending()) return;
+    napi_value error;
+    if (napi_get_and_clear_last_exception(env, &error) != napi_ok) return;
+    if (napi_fatal_exception(env, error) != napi_ok || handle_ == nullptr) return;
+  }
+}
+
+Napi::Value WorkerPort::Wake(const Napi::CallbackInfo& info) {
+  server_->Wake(info[0].As<Napi::Number>().Uint32Value());
+  return Napi::Value();
+}
+
+Napi::Value WorkerPort::WakeSelf(const Napi::CallbackInfo&) {
+  if (handle_ != nullptr) uv_async_send(&handle_->async);
+  return Napi::Value();
+}
+
+Napi::Value WorkerPort::TakeBlock(const Napi::CallbackInfo& info) {
+  Block* block =
+      Block::FromHalves(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+  Napi::Buffer<char> copy = Napi::Buffer<char>::Copy(info.Env(), block->data(), block->length);
+  block->Drop();
+  return copy;
+}
+
+Napi::Value WorkerPort::MakeBlock(const Napi::CallbackInfo& info) {
+  Napi::Uint8Array data = info[0].As<Napi::Uint8Array>();
+  Napi::Uint32Array out = info[1].As<Napi::Uint32Array>();
+  Block* block = Block::Make(static_cast<uint32_t>(data.ByteLength()));
+  block->length = static_cast<uint32_t>(data.ByteLength());
+  std::memcpy(block->data(), data.Data(), data.ByteLength());
+  out[0] = block->low();
+  out[1] = block->high();
+  return Napi::Value();
+}
+
+Napi::Value WorkerPort::Close(const Napi::CallbackInfo&) {
+  if (handle_ != nullptr) handle_->Close();
+  return Napi::Value();
+}
+
+}  // namespace hornet

@@ -1,0 +1,74 @@
+// One request and its response, from the parsed head to the last byte handed to the kernel's socket.
+// Thread: the I/O thread of its connection.
+// Owner:  IoThread's slab; the connection's queue and one list of the dispatcher borrow it. Workers name it by id.
+// Life:   head parsed (or refused) to response ended; the connection releases it in order.
+// Bounds: kPipelineMax per connection; body bytes held <= limits.body_buffer_bytes before dispatch and
+//         kBodyWindowBytes + one read after it; response bytes held <= the worker's window (outbox.ts) or one record.
+#ifndef HORNET_HTTP_EXCHANGE_H_
+#define HORNET_HTTP_EXCHANGE_H_
+
+#include <cstdint>
+
+#include "base/block.h"
+#include "base/list.h"
+#include "base/methods.h"
+#include "base/out_queue.h"
+#include "base/slab.h"
+
+namespace hornet {
+
+class HttpConnection;
+class Lane;
+
+enum class ExchangeState : uint8_t {
+  kReading,     // its body is being buffered; nothing was dispatched
+  kQueued,      // waits for a worker with room
+  kDispatched,  // in a lane's ring, perhaps started
+  kAnswering,   // the server answers it itself
+};
+
+// A piece of streamed body that found no room in the lane yet.
+struct BodyPiece {
+  BodyPiece* next;
+  Block* block;
+  uint32_t flags;  // ChunkFlag
+};
+
+struct Exchange {
+  Exchange(SlabId slab_id, HttpConnection* owner) : id(slab_id), connection(owner) {}
+
+  SlabId id;
+  HttpConnection* connection;
+  Exchange* next = nullptr;  // the following request on the connection
+  ListLink link;             // in the dispatcher's queue, or in its lane's list
+  Lane* lane = nullptr;      // where it was dispatched to
+  uint64_t waiting_ms = 0;   // since when it waits for a worker to start it
+
+  Block* text = nullptr;     // the request text, when it outlives the read buffer
+  Block* body = nullptr;     // the buffered body
+  uint32_t text_length = 0;  // bytes
+  uint32_t target_length = 0;
+  uint32_t header_count = 0;
+  uint32_t flags = 0;        // RequestFlag
+  uint32_t ring_position = 0;
+
+  BodyPiece* backlog = nullptr;      // oldest first
+  uint32_t body_unconsumed = 0;    // bytes given to the worker and not yet taken by the application
+  uint32_t response_uncredited = 0;  // bytes the worker wrote and has no credit back for
+  OutQueue out;                    // response bytes that wait for earlier responses
+
+  Method method = Method::kGet;
+  ExchangeState state = ExchangeState::kReading;
+  bool is_streaming = false;       // its body goes to the worker in chunks
+  bool is_started = false;         // streaming: the worker said that it has claimed the request
+  bool body_complete = true;       // the whole body has arrived
+  bool expect_continue = false;    // the client still waits for 100 (Continue)
+  bool keep_alive = false;
+  bool response_started = false;   // bytes of the final response were queued
+  bool response_ended = false;
+  bool close_after = false;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_HTTP_EXCHANGE_H_

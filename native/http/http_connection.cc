@@ -1,0 +1,823 @@
+#include "http/http_connection.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.h"
+#include "ring/records.h"
+
+namespace hornet {
+
+namespace {
+
+// Bodies from this size on are lent to the socket and not copied into a chunk.
+constexpr uint32_t kBorrowBytesMin = 8 * 1024;
+// A partial head is parsed again when a line feed has come, or so many bytes without one.
+constexpr size_t kReparseBytes = 512;
+// First allocation for a buffered body; it grows with what really arrives, not with what was announced.
+constexpr uint32_t kBodyFirstBytes = 4096;
+
+}  // namespace
+
+uint32_t HttpHost::MeasureText(const RequestHead& head, uint32_t address_length) {
+  uint32_t length = head.target_length + 1 + address_length;
+  for (uint32_t i = 0; i < head.field_count; i++) {
+    length += head.fields[i].name_length + head.fields[i].value_length + 2;
+  }
+  return length;
+}
+
+void HttpHost::WriteText(const RequestHead& head, const char* head_bytes, const char* address,
+                         uint32_t address_length, char* out) {
+  std::memcpy(out, head_bytes + head.target_offset, head.target_length);
+  out += head.target_length;
+  *out++ = '\0';
+  for (uint32_t i = 0; i < head.field_count; i++) {
+    const HeadField& field = head.fields[i];
+    std::memcpy(out, head_bytes + field.name_offset, field.name_length);
+    out += field.name_length;
+    *out++ = '\0';
+    std::memcpy(out, head_bytes + field.value_offset, field.value_length);
+    out += field.value_length;
+    *out++ = '\0';
+  }
+  std::memcpy(out, address, address_length);
+}
+
+void HttpConnection::Start(bool has_addresses) {
+  timer.owner = this;
+  int length = 0;
+  if (has_addresses) {
+    SocketAddress peer;
+    SocketAddress local;
+    if (SocketAddress::OfPeer(fd(), &peer) == 0 && SocketAddress::OfSocket(fd(), &local) == 0) {
+      length = std::snprintf(address_text_, sizeof(address_text_), "%s %u %s %u", peer.Host().c_str(), peer.Port(),
+                             local.Host().c_str(), local.Port());
+    }
+  }
+  address_length_ = static_cast<uint8_t>(length);
+  WatchReadable(true);
+  UpdateDeadline();
+}
+
+// ---- input ----------------------------------------------------------------------------------------------------------
+
+void HttpConnection::HandleReadable() {
+  host_->BeginEvent();
+  char* buffer = host_->read_buffer;
+  size_t kept = ignores_input_ ? 0 : input_length_;
+  if (kept > 0) std::memcpy(buffer, input_, kept);
+  size_t count = 0;
+  switch (Receive(buffer + kept, host_->read_buffer_bytes - kept, &count)) {
+    case IoStatus::kAgain:
+      return;
+    case IoStatus::kFailed:
+      Abort();
+      return;
+    case IoStatus::kEnd:
+      HandleEnd();
+      return;
+    case IoStatus::kOk:
+      break;
+  }
+  host_->stats.bytes_read += count;
+  if (ignores_input_) {
+    needs_linger_ = true;
+    if (count > discard_left_) {
+      // Still sending after all that: it gets its reset.
+      CloseNow();
+      return;
+    }
+    discard_left_ -= count;
+    return;
+  }
+  size_t length = kept + count;
+  if (kept > 0 && !is_receiving_body_ && length - input_parsed_ < kReparseBytes &&
+      std::memchr(buffer + kept, '\n', count) == nullptr) {
+    uint32_t parsed = input_parsed_;
+    KeepInput(buffer, length);
+    input_parsed_ = parsed;
+    return;
+  }
+  Process(buffer, length);
+  if (state_ == State::kOpen) UpdateDeadline();
+}
+
+void HttpConnection::Process(const char* data, size_t length) {
+  size_t used = 0;
+  bool stop = false;
+  is_blocked_ = false;
+  while (!stop && used < length && state_ == State::kOpen && !ignores_input_) {
+    if (is_receiving_body_) {
+      used += TakeBody(data + used, length - used, &stop);
+    } else if (CanTakeRequest()) {
+      used += TakeHead(data + used, length - used, &stop);
+    } else {
+      is_blocked_ = stop = true;
+    }
+  }
+  if (state_ != State::kOpen) return;
+  if (ignores_input_) {
+    if (used < length) needs_linger_ = true;
+    DropInput();
+    return;
+  }
+  KeepInput(data + used, length - used);
+  WatchReadable(!is_blocked_ && !peer_ended_);
+}
+
+bool HttpConnection::CanTakeRequest() const {
+  if (exchange_count_ >= kPipelineMax) return false;
+  // What follows an unsafe method may depend on it (RFC 9112 section 9.3.2).
+  return last_ == nullptr || IsSafe(last_->method);
+}
+
+size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
+  RequestHead& head = host_->head;
+  switch (ParseHead(data, length, host_->limits.head, &head)) {
+    case ParseStatus::kMore:
+      if (head_started_ms_ == 0) head_started_ms_ = host_->now_ms;
+      *stop = true;
+      return 0;
+    case ParseStatus::kBad:
+      Refuse(FaultStatus(head.fault));
+      return length;
+    case ParseStatus::kDone:
+      break;
+  }
+  if (first_ != nullptr && !IsSafe(head.method)) {
+    is_blocked_ = *stop = true;
+    return 0;
+  }
+  head_started_ms_ = 0;
+  if (head.method == Method::kConnect) {
+    Refuse(501);
+    return length;
+  }
+  if (head.framing == BodyFraming::kLength && host_->limits.body_bytes_max != 0 &&
+      head.content_length > host_->limits.body_bytes_max) {
+    Refuse(413);
+    return length;
+  }
+  return BeginExchange(data, length);
+}
+
+size_t HttpConnection::BeginExchange(const char* data, size_t length) {
+  const RequestHead& head = host_->head;
+  Exchange* exchange = host_->AcquireExchange(this);
+  if (exchange == nullptr) {
+    Abort();
+    return length;
+  }
+  if (last_ == nullptr) {
+    first_ = exchange;
+  } else {
+    last_->next = exchange;
+  }
+  last_ = exchange;
+  exchange_count_++;
+  is_fresh_ = false;
+  host_->stats.requests++;
+
+  exchange->method = head.method;
+  exchange->keep_alive = head.keep_alive;
+  exchange->header_count = head.field_count;
+  exchange->target_length = head.target_length;
+  exchange->flags = (head.minor_version == 0 ? kRequestHttp10 : 0u) |
+                    (head.keep_alive && !host_->is_draining ? kRequestKeepAlive : 0u) |
+                    (head.framing != BodyFraming::kNone ? kRequestHasBody : 0u) |
+                    (head.upgrade ? kRequestUpgrade : 0u);
+  if (!head.keep_alive) ignores_input_ = head.framing == BodyFraming::kNone;
+  discard_left_ = kLingerBytesMax;
+
+  size_t used = head.head_length;
+  uint64_t body_length = head.framing == BodyFraming::kLength ? head.content_length : 0;
+  if (head.framing != BodyFraming::kChunked && body_length <= length - used &&
+      body_length <= host_->limits.body_buffer_bytes) {
+    ignores_input_ = !head.keep_alive;
+    host_->Dispatch(exchange, head, data, data + used, static_cast<uint32_t>(body_length));
+    return used + static_cast<size_t>(body_length);
+  }
+
+  exchange->body_complete = false;
+  body_exchange_ = exchange;
+  is_receiving_body_ = true;
+  body_received_ = 0;
+  decoder_.Start(head.framing, head.content_length);
+  StoreText(exchange, data);
+  // With body bytes already here the client did not wait.
+  exchange->expect_continue = head.expect_continue && used == length;
+  if (exchange->expect_continue) exchange->flags |= kRequestExpectContinue;
+  if (body_length > host_->limits.body_buffer_bytes) {
+    BeginStreaming(exchange);
+  } else if (exchange->expect_continue) {
+    SendContinue(exchange);
+  }
+  return used;
+}
+
+void HttpConnection::StoreText(Exchange* exchange, const char* head_bytes) {
+  uint32_t length = HttpHost::MeasureText(host_->head, address_length_);
+  exchange->text = Block::Make(length);
+  exchange->text->length = exchange->text_length = length;
+  HttpHost::WriteText(host_->head, head_bytes, address_text_, address_length_, exchange->text->data());
+}
+
+size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
+  size_t used = 0;
+  for (;;) {
+    Exchange* exchange = body_exchange_;
+    if (exchange != nullptr && exchange->is_streaming && !exchange->response_ended &&
+        (exchange->body_unconsumed >= kBodyWindowBytes || exchange->state == ExchangeState::kQueued)) {
+      is_blocked_ = *stop = true;
+      return used;
+    }
+    BodyStep step = decoder_.Step(data + used, length - used);
+    used += step.consumed;
+    switch (step.status) {
+      case BodyStatus::kData:
+        body_received_ += step.data_length;
+        if (host_->limits.body_bytes_max != 0 && body_received_ > host_->limits.body_bytes_max) {
+          Refuse(413);
+          return length;
+        }
+        if (exchange != nullptr && !exchange->response_ended) {
+          TakeBodyBytes(exchange, step.data, step.data_length);
+        } else if (step.data_length > discard_left_) {
+          // The answer is out or on its way; this body is not worth the connection.
+          ignores_input_ = needs_linger_ = true;
+          discard_left_ = kLingerBytesMax;
+          is_receiving_body_ = false;
+          if (exchange != nullptr) {
+            body_exchange_ = nullptr;
+            exchange->close_after = true;
+          } else if (first_ == nullptr) {
+            state_ = State::kClosing;
+            host_->MarkDirty(this);
+          }
+          return length;
+        } else {
+          discard_left_ -= step.data_length;
+        }
+        break;
+      case BodyStatus::kTrailer:
+        TakeTrailer(step);
+        break;
+      case BodyStatus::kMore:
+        *stop = true;
+        return used;
+      case BodyStatus::kDone:
+        EndBody();
+        return used;
+      case BodyStatus::kBad:
+        Refuse(FaultStatus(step.fault));
+        return length;
+    }
+  }
+}
+
+void HttpConnection::TakeBodyBytes(Exchange* exchange, const char* data, size_t length) {
+  if (!exchange->is_streaming) {
+    Block* body = exchange->body;
+    uint64_t total = (body == nullptr ? 0 : body->length) + length;
+    if (total <= host_->limits.body_buffer_bytes) {
+      if (body == nullptr || total > body->capacity) {
+        uint64_t capacity = body == nullptr ? kBodyFirstBytes : body->capacity * 2ull;
+        // What a sized body will need at most, so that the usual upload is allocated once or twice.
+        uint64_t expected = total + decoder_.remaining();
+        if (capacity > expected && decoder_.remaining() > 0) capacity = expected;
+        if (capacity < total) capacity = total;
+        Block* grown = Block::Make(static_cast<uint32_t>(capacity));
+        if (body != nullptr) {
+          std::memcpy(grown->data(), body->data(), body->length);
+          grown->length = body->length;
+          body->Drop();
+        }
+        exchange->body = body = grown;
+      }
+      std::memcpy(body->data() + body->length, data, length);
+      body->length += static_cast<uint32_t>(length);
+      return;
+    }
+    BeginStreaming(exchange);
+    if (body_exchange_ != exchange || exchange->response_ended) return;
+  }
+  exchange->body_unconsumed += static_cast<uint32_t>(length);
+  host_->DeliverBody(exchange, data, static_cast<uint32_t>(length), 0);
+}
+
+void HttpConnection::TakeTrailer(const BodyStep& step) {
+  if (body_exchange_ == nullptr) return;
+  uint32_t need = static_cast<uint32_t>(step.data_length + step.value_length + 2);
+  uint32_t have = trailers_ == nullptr ? 0 : trailers_->length;
+  if (trailers_ == nullptr || have + need > trailers_->capacity) {
+    Block* grown = Block::Make((have + need) * 2);
+    if (trailers_ != nullptr) {
+      std::memcpy(grown->data(), trailers_->data(), have);
+      trailers_->Drop();
+    }
+    grown->length = have;
+    trailers_ = grown;
+  }
+  char* out = trailers_->data() + have;
+  std::memcpy(out, step.data, step.data_length);
+  out[step.data_length] = '\0';
+  std::memcpy(out + step.data_length + 1, step.value, step.value_length);
+  out[step.data_length + 1 + step.value_length] = '\0';
+  trailers_->length = have + need;
+}
+
+void HttpConnection::BeginStreaming(Exchange* exchange) {
+  exchange->is_streaming = true;
+  exchange->flags |= kRequestBodyStreamed;
+  Block* body = exchange->body;
+  exchange->body = nullptr;
+  host_->DispatchStored(exchange);
+  if (body == nullptr) return;
+  // Shed meanwhile, it may be gone: body_exchange_ tells.
+  if (body_exchange_ == exchange && !exchange->response_ended) {
+    exchange->body_unconsumed += body->length;
+    host_->DeliverBody(exchange, body->data(), body->length, 0);
+  }
+  body->Drop();
+}
+
+void HttpConnection::EndBody() {
+  Exchange* exchange = body_exchange_;
+  is_receiving_body_ = false;
+  if (exchange == nullptr) {
+    // A thrown-away body has ended: the connection is idle again.
+    if (first_ == nullptr) host_->MarkDirty(this);
+    return;
+  }
+  exchange->body_complete = true;
+  exchange->expect_continue = false;
+  if (!exchange->keep_alive) ignores_input_ = true;
+  Block* trailers = trailers_;
+  trailers_ = nullptr;
+  // Trailers follow a body in chunks; without them a buffered body goes in one piece.
+  if (trailers != nullptr && !exchange->is_streaming && !exchange->response_ended) BeginStreaming(exchange);
+  // Shed meanwhile, it may be gone: body_exchange_ tells.
+  if (body_exchange_ == exchange && !exchange->response_ended) {
+    if (!exchange->is_streaming) {
+      host_->DispatchStored(exchange);
+    } else if (trailers != nullptr) {
+      host_->DeliverBody(exchange, trailers->data(), trailers->length, kChunkTrailers | kChunkLast);
+    } else {
+      host_->DeliverBody(exchange, nullptr, 0, kChunkLast);
+    }
+  }
+  body_exchange_ = nullptr;
+  if (trailers != nullptr) trailers->Drop();
+}
+
+void HttpConnection::KeepInput(const char* data, size_t length) {
+  if (length == 0) {
+    DropInput();
+    return;
+  }
+  if (data != input_ || length != input_length_) {
+    char* copy = static_cast<char*>(std::malloc(length));
+    CHECK(copy != nullptr);
+    std::memcpy(copy, data, length);
+    DropInput();
+    input_ = copy;
+    input_length_ = static_cast<uint32_t>(length);
+    host_->input_bytes += length;
+  }
+  input_parsed_ = input_length_;
+}
+
+void HttpConnection::DropInput() {
+  if (input_ == nullptr) return;
+  host_->input_bytes -= input_length_;
+  std::free(input_);
+  input_ = nullptr;
+  input_length_ = 0;
+}
+
+void HttpConnection::ResumeInput() {
+  if (!is_blocked_ || state_ != State::kOpen) return;
+  is_blocked_ = false;
+  size_t length = input_length_;
+  if (length > 0) {
+    std::memcpy(host_->read_buffer, input_, length);
+    Process(host_->read_buffer, length);
+  } else {
+    WatchReadable(!peer_ended_);
+  }
+  if (state_ != State::kOpen) return;
+  // What was blocked when the peer finished sending is now whole or never will be.
+  if (peer_ended_ && !is_blocked_) HandleEnd();
+}
+
+void HttpConnection::HandleEnd() {
+  peer_ended_ = true;
+  WatchReadable(false);
+  if (state_ == State::kLingering) {
+    CloseNow();
+    return;
+  }
+  if (state_ == State::kClosing) return;
+  if (is_blocked_) return;
+  if (!ignores_input_ && (is_receiving_body_ ? body_exchange_ != nullptr : input_length_ > 0)) {
+    Refuse(400);
+    return;
+  }
+  if (first_ == nullptr) {
+    CloseNow();
+    return;
+  }
+  if (first_->response_started) {
+    // Nobody half-closes in the middle of a response: it left.
+    if (out.empty() && !first_->response_ended) Abort();
+    return;
+  }
+  UpdateDeadline();
+}
+
+// ---- output ---------------------------------------------------------------------------------------------------------
+
+void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* head_text, uint32_t head_length,
+                             const char* body, uint32_t body_length, Block* body_block) {
+  if (exchange->response_started || state_ != State::kOpen) {
+    if (body_block != nullptr) body_block->Drop();
+    return;
+  }
+  bool close = (flags & kRespondClose) != 0 || !exchange->keep_alive || host_->is_draining ||
+               BodyForcesClose(exchange);
+  HeadTail tail;
+  tail.date = (flags & kRespondDate) != 0 ? host_->date : nullptr;
+  tail.with_connection = (flags & kRespondConnection) != 0;
+  tail.close = close;
+  tail.keep_alive_seconds = host_->limits.keep_alive_ms / 1000;
+  tail.with_length = (flags & kRespondLength) != 0;
+  tail.content_length = body_length;
+
+  tail.chunked = (flags & kRespondChunked) != 0;
+  // HTTP/1.0 knows no chunks: the end of the connection ends the body.
+  if (tail.chunked && (exchange->flags & kRequestHttp10) != 0) {
+    tail.chunked = false;
+    tail.close = close = true;
+  }
+
+  OutQueue* queue = OutOf(exchange);
+  ChunkPool* pool = &host_->pool;
+  bool sends_body = exchange->method != Method::kHead;
+  bool is_inline = body_block == nullptr && body_length < kBorrowBytesMin;
+  uint32_t inline_length = sends_body && is_inline ? body_length : 0;
+  uint64_t room = static_cast<uint64_t>(head_length) + kHeadTailBytesMax + kChunkFrameBytesMax + inline_length +
+                  sizeof(kChunkEnd);
+  if (room <= ChunkPool::kStorageBytes) {
+    // The usual response: one piece.
+    char* start = queue->Tail(pool, static_cast<uint32_t>(room));
+    std::memcpy(start, head_text, head_length);
+    char* end = start + head_length + EncodeHeadTail(tail, start + head_length);
+    if (tail.chunked && sends_body && body_length > 0) end += EncodeChunkStart(body_length, end);
+    std::memcpy(end, body, inline_length);
+    queue->Advance(static_cast<uint32_t>(end - start) + inline_length);
+  } else {
+    char text[kHeadTailBytesMax + kChunkFrameBytesMax];
+    size_t length = EncodeHeadTail(tail, text);
+    if (tail.chunked && sends_body && body_length > 0) length += EncodeChunkStart(body_length, text + length);
+    queue->Append(pool, head_text, head_length);
+    queue->Append(pool, text, length);
+    queue->Append(pool, body, inline_length);
+  }
+  if (body_block != nullptr) {
+    if (sends_body) {
+      queue->AppendBlock(pool, body_block);
+    } else {
+      body_block->Drop();
+    }
+  } else if (sends_body && !is_inline) {
+    if (queue == &out) {
+      queue->AppendBorrowed(pool, body, body_length);
+    } else {
+      queue->Append(pool, body, body_length);
+    }
+  }
+  if (tail.chunked && sends_body) {
+    if (body_length > 0) {
+      queue->Append(pool, kChunkEnd, sizeof(kChunkEnd) - 1);
+    } else {
+      queue->Append(pool, kLastChunk, sizeof(kLastChunk) - 1);
+    }
+  }
+  exchange->response_started = true;
+  FinishResponse(exchange, close);
+}
+
+void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const char* data, uint32_t length,
+                             Block* block) {
+  if (exchange->response_ended || state_ != State::kOpen) {
+    if (block != nullptr) block->Drop();
+    return;
+  }
+  if ((chunk_flags & kChunkHead) != 0) {
+    exchange->response_started = true;
+  } else if (!exchange->response_started) {
+    // An interim response of the application's own: 100 (Continue), most likely.
+    exchange->expect_continue = false;
+  }
+  OutQueue* queue = OutOf(exchange);
+  exchange->response_uncredited += length;
+  if (block != nullptr) {
+    queue->AppendBlock(&host_->pool, block);
+  } else if (length >= kBorrowBytesMin && queue == &out) {
+    queue->AppendBorrowed(&host_->pool, data, length);
+  } else {
+    queue->Append(&host_->pool, data, length);
+  }
+  if ((chunk_flags & kChunkLast) != 0) {
+    FinishResponse(exchange, (chunk_flags & kChunkClose) != 0 || !exchange->keep_alive || BodyForcesClose(exchange));
+  } else {
+    host_->MarkDirty(this);
+  }
+}
+
+void HttpConnection::HandleConsumed(Exchange* exchange, uint32_t bytes) {
+  exchange->body_unconsumed -= bytes < exchange->body_unconsumed ? bytes : exchange->body_unconsumed;
+  if (exchange->expect_continue && !exchange->response_started) SendContinue(exchange);
+  if (exchange == body_exchange_ && is_blocked_ && exchange->body_unconsumed <= kBodyWindowBytes / 2) {
+    ResumeInput();
+    if (state_ == State::kOpen) UpdateDeadline();
+  }
+}
+
+void HttpConnection::Fail(Exchange* exchange, int status) {
+  if (exchange->response_ended || state_ != State::kOpen) return;
+  if (exchange->response_started) {
+    // Too late for a status: the peer sees the response end early.
+    Destroy();
+    return;
+  }
+  AnswerCanned(exchange, status,
+               !exchange->keep_alive || host_->is_draining || BodyForcesClose(exchange));
+}
+
+void HttpConnection::Destroy() {
+  if (state_ == State::kClosed) return;
+  // What is already queued is sent first, as far as the socket takes it at once.
+  size_t written = 0;
+  if (!out.empty()) Connection::Flush(&host_->pool, &written);
+  host_->stats.bytes_written += written;
+  Abort();
+}
+
+void HttpConnection::AnswerCanned(Exchange* exchange, int status, bool close) {
+  char text[kCannedBytesMax];
+  size_t length = EncodeCanned(status, exchange->method == Method::kHead, close, host_->date, text);
+  OutOf(exchange)->Append(&host_->pool, text, length);
+  exchange->state = ExchangeState::kAnswering;
+  exchange->response_started = true;
+  FinishResponse(exchange, close);
+}
+
+void HttpConnection::SendContinue(Exchange* exchange) {
+  static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+  exchange->expect_continue = false;
+  OutOf(exchange)->Append(&host_->pool, kContinue, sizeof(kContinue) - 1);
+  host_->MarkDirty(this);
+}
+
+bool HttpConnection::BodyForcesClose(const Exchange* exchange) const {
+  return exchange == body_exchange_ && (exchange->expect_continue || decoder_.remaining() > kDiscardBytesMax);
+}
+
+void HttpConnection::FinishResponse(Exchange* exchange, bool close) {
+  exchange->response_ended = true;
+  exchange->close_after |= close;
+  if (exchange == body_exchange_) discard_left_ = kDiscardBytesMax;
+  if (exchange == first_) PopFinished();
+  host_->MarkDirty(this);
+}
+
+void HttpConnection::PopFinished() {
+  while (first_ != nullptr && first_->response_ended) {
+    Exchange* exchange = first_;
+    bool close = exchange->close_after;
+    if (exchange == body_exchange_) {
+      // The rest of its body is thrown away, if that is not too much.
+      body_exchange_ = nullptr;
+      if (close) {
+        is_receiving_body_ = false;
+        needs_linger_ = ignores_input_ = true;
+        discard_left_ = kLingerBytesMax;
+      }
+      if (is_blocked_) host_->MarkDirty(this);
+    }
+    first_ = exchange->next;
+    if (first_ == nullptr) last_ = nullptr;
+    exchange_count_--;
+    host_->Withdraw(exchange);
+    host_->ReleaseExchange(exchange);
+    if (close) {
+      DropFrom(first_);
+      state_ = State::kClosing;
+      return;
+    }
+    if (first_ != nullptr) out.Splice(&first_->out);
+  }
+}
+
+void HttpConnection::DropFrom(Exchange* exchange) {
+  if (exchange == nullptr) return;
+  CHECK(exchange == first_);
+  first_ = last_ = nullptr;
+  exchange_count_ = 0;
+  body_exchange_ = nullptr;
+  is_receiving_body_ = false;
+  while (exchange != nullptr) {
+    Exchange* next = exchange->next;
+    exchange->out.Clear(&host_->pool);
+    host_->Withdraw(exchange);
+    host_->ReleaseExchange(exchange);
+    exchange = next;
+  }
+}
+
+void HttpConnection::Flush() {
+  if (state_ == State::kClosed || state_ == State::kLingering) return;
+  size_t written = 0;
+  IoStatus status = Connection::Flush(&host_->pool, &written);
+  host_->stats.bytes_written += written;
+  if (status == IoStatus::kFailed) {
+    Abort();
+    return;
+  }
+  if (first_ != nullptr && first_->response_uncredited >= kCreditStepBytes && out.bytes() < kOutLowBytes) {
+    uint32_t bytes = first_->response_uncredited;
+    first_->response_uncredited = 0;
+    host_->GiveCredit(first_, bytes);
+  }
+  if (status == IoStatus::kAgain) {
+    out.Own();
+    UpdateDeadline();
+    return;
+  }
+  if (state_ == State::kClosing) {
+    FinishClosing();
+    return;
+  }
+  if (is_blocked_) ResumeInput();
+  if (state_ != State::kOpen) return;
+  if (first_ == nullptr && !is_receiving_body_) {
+    if (peer_ended_ || (host_->is_draining && !is_fresh_ && input_length_ == 0)) {
+      CloseNow();
+      return;
+    }
+  }
+  UpdateDeadline();
+}
+
+void HttpConnection::HandleWritable() {
+  host_->BeginEvent();
+  Flush();
+}
+
+void HttpConnection::HandleFailed() {
+  host_->BeginEvent();
+  Abort();
+}
+
+// ---- faults and ends ------------------------------------------------------------------------------------------------
+
+void HttpConnection::CountRejected(int status) {
+  for (int i = 0; i < 8; i++) {
+    if (kRejectedStatuses[i] == status) host_->stats.rejected[i]++;
+  }
+}
+
+void HttpConnection::Refuse(int status) {
+  CountRejected(status);
+  ignores_input_ = needs_linger_ = true;
+  is_receiving_body_ = is_blocked_ = false;
+  discard_left_ = kLingerBytesMax;
+  head_started_ms_ = 0;
+  Exchange* exchange = body_exchange_;
+  body_exchange_ = nullptr;
+  if (exchange == nullptr) {
+    exchange = host_->AcquireExchange(this);
+    if (exchange == nullptr) {
+      Abort();
+      return;
+    }
+    if (last_ == nullptr) {
+      first_ = exchange;
+    } else {
+      last_->next = exchange;
+    }
+    last_ = exchange;
+    exchange_count_++;
+  } else if (exchange->response_ended) {
+    // Answered, and waiting for earlier responses.
+    exchange->close_after = true;
+    return;
+  } else if (exchange->response_started) {
+    Destroy();
+    return;
+  } else {
+    host_->Withdraw(exchange);
+  }
+  AnswerCanned(exchange, status, true);
+}
+
+void HttpConnection::Abort() {
+  DropFrom(first_);
+  CloseNow();
+}
+
+void HttpConnection::FinishClosing() {
+  if (peer_ended_ || (!needs_linger_ && input_length_ == 0)) {
+    CloseNow();
+    return;
+  }
+  state_ = State::kLingering;
+  ignores_input_ = true;
+  DropInput();
+  ShutdownWrite();
+  WatchReadable(true);
+  host_->wheel.Set(&timer, host_->now_ms + kLingerMs);
+}
+
+void HttpConnection::CloseNow() {
+  if (state_ == State::kClosed) return;
+  DropFrom(first_);
+  state_ = State::kClosed;
+  if (trailers_ != nullptr) {
+    trailers_->Drop();
+    trailers_ = nullptr;
+  }
+  DropInput();
+  dirty_link.Unlink();
+  host_->wheel.Cancel(&timer);
+  host_->HandleConnectionClosed(this);
+  watchers.clear();
+  Connection::Close(&host_->pool);
+}
+
+void HttpConnection::HandleClosed() { host_->ReleaseConnection(this); }
+
+void HttpConnection::StartDraining() {
+  if (state_ != State::kOpen) return;
+  if (first_ == nullptr && !is_receiving_body_ && input_length_ == 0) {
+    if (is_fresh_) {
+      host_->wheel.Set(&timer, host_->now_ms + kDrainFreshMs);
+    } else {
+      CloseNow();
+    }
+  }
+}
+
+void HttpConnection::UpdateDeadline() {
+  const HttpLimits& limits = host_->limits;
+  uint64_t now = host_->now_ms;
+  uint64_t after = 0;  // milliseconds; 0: no deadline
+  uint64_t from = now;
+  if (!out.empty()) {
+    after = limits.write_timeout_ms;
+  } else if (is_receiving_body_) {
+    // Only while we are waiting for the peer, and not for the application.
+    if (!is_blocked_) after = limits.body_timeout_ms;
+  } else if (first_ != nullptr) {
+    if (peer_ended_ && !first_->response_started) after = kHalfCloseMs;
+  } else if (head_started_ms_ != 0) {
+    after = limits.header_timeout_ms;
+    from = head_started_ms_;
+  } else if (is_fresh_) {
+    after = host_->is_draining ? kDrainFreshMs : limits.header_timeout_ms;
+  } else {
+    after = limits.keep_alive_ms;
+  }
+  if (after == 0) {
+    host_->wheel.Clear(&timer);
+  } else {
+    host_->wheel.Set(&timer, from + after);
+  }
+}
+
+void HttpConnection::HandleTimer() {
+  if (state_ == State::kLingering) {
+    CloseNow();
+  } else if (!out.empty()) {
+    Abort();
+  } else if (state_ != State::kOpen) {
+    return;
+  } else if (is_receiving_body_) {
+    if (body_exchange_ != nullptr) {
+      Refuse(408);
+    } else {
+      CloseNow();
+    }
+  } else if (first_ != nullptr) {
+    if (peer_ended_ && !first_->response_started) Abort();
+  } else if (head_started_ms_ != 0) {
+    Refuse(408);
+  } else {
+    CloseNow();
+  }
+}
+
+}  // namespace hornet

@@ -1,0 +1,218 @@
+// Speaks HTTP/1.1 on one connection: drives the parser, the body decoder and the encoder, keeps pipelined responses in
+// order, and decides what a fault, a timeout or an end of stream means.
+#ifndef HORNET_HTTP_HTTP_CONNECTION_H_
+#define HORNET_HTTP_HTTP_CONNECTION_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "base/atomic.h"
+#include "base/slab.h"
+#include "http/body_decoder.h"
+#include "http/exchange.h"
+#include "http/head_parser.h"
+#include "http/response_encoder.h"
+#include "loop/timer_wheel.h"
+#include "net/address.h"
+#include "net/connection.h"
+
+namespace hornet {
+
+// Requests parsed ahead on one connection before its socket is left unread.
+constexpr uint32_t kPipelineMax = 32;
+// Bytes of a streamed request body that the worker may hold unconsumed before the socket is left unread.
+constexpr uint32_t kBodyWindowBytes = 256 * 1024;
+// A worker gets credit for response bytes in steps of this, once less than kOutLowBytes wait for the kernel.
+constexpr uint32_t kCreditStepBytes = 32 * 1024;
+constexpr uint32_t kOutLowBytes = 64 * 1024;
+// A request body nobody reads is read and thrown away up to this many bytes to save the connection; beyond, it closes.
+constexpr uint64_t kDiscardBytesMax = 256 * 1024;
+// After a refusal the input is drained, so that the answer is not lost to a reset, at most for so long and so much.
+constexpr uint64_t kLingerMs = 2000;
+constexpr uint64_t kLingerBytesMax = 1024 * 1024;
+// A peer that finished sending may still read. Whether it left altogether shows only when we write; until a response
+// starts it is given this long before its requests are dropped.
+constexpr uint64_t kHalfCloseMs = 1000;
+// While draining, a connection that never sent a request has this long to do so.
+constexpr uint64_t kDrainFreshMs = 500;
+
+struct HttpLimits {
+  HeadLimits head;
+  uint64_t body_bytes_max = 0;          // 0: no limit
+  uint32_t body_buffer_bytes = 65536;   // a body up to this size is read before dispatch
+  uint32_t header_timeout_ms = 30000;
+  uint32_t body_timeout_ms = 30000;
+  uint32_t keep_alive_ms = 5000;
+  uint32_t write_timeout_ms = 60000;    // without the peer taking a byte
+};
+
+struct HttpStats {
+  uint64_t accepted = 0;
+  uint64_t requests = 0;
+  uint64_t shed = 0;
+  uint64_t failed = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t rejected[8] = {};  // by RejectedIndex()
+};
+constexpr int kRejectedStatuses[8] = {400, 408, 413, 414, 417, 431, 501, 505};
+
+// What a connection needs from the I/O thread it lives on.
+class HttpHost {
+ public:
+  explicit HttpHost(uint64_t now) : wheel(now) {}
+
+  virtual Exchange* AcquireExchange(HttpConnection* connection) = 0;
+  virtual void ReleaseExchange(Exchange* exchange) = 0;
+  // Hands a request to a worker, or queues it, or sheds it. The head lies at `head_bytes`; a whole body may follow.
+  virtual void Dispatch(Exchange* exchange, const RequestHead& head, const char* head_bytes, const char* body,
+                        uint32_t body_length) = 0;
+  // The same for a request whose text (and body) lie in the exchange's blocks.
+  virtual void DispatchStored(Exchange* exchange) = 0;
+  virtual void DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) = 0;
+  virtual void GiveCredit(Exchange* exchange, uint32_t bytes) = 0;
+  // Takes the exchange away from whoever holds it; a worker that has started it is told that the peer is gone.
+  virtual void Withdraw(Exchange* exchange) = 0;
+  // Flush() will be called at the end of this turn.
+  virtual void MarkDirty(HttpConnection* connection) = 0;
+  virtual void HandleConnectionClosed(HttpConnection* connection) = 0;
+  virtual void ReleaseConnection(HttpConnection* connection) = 0;
+
+  // The request text of records.h for a parsed head; Measure gives its length in bytes.
+  static uint32_t MeasureText(const RequestHead& head, uint32_t address_length);
+  static void WriteText(const RequestHead& head, const char* head_bytes, const char* address,
+                        uint32_t address_length, char* out);
+
+  // First thing of every event: workers need not wake this thread until its turn ends.
+  void BeginEvent() {
+    if (!is_asleep) return;
+    is_asleep = false;
+    StoreRelease(asleep_word, 0);
+    now_ms = uv_now(loop);
+  }
+
+  HttpLimits limits;
+  HttpStats stats;
+  uv_loop_t* loop = nullptr;
+  uint32_t* asleep_word = nullptr;  // in the I/O control words; 1 while the thread sleeps in its poll
+  bool is_asleep = false;
+  ChunkPool pool;
+  TimerWheel wheel;
+  uint64_t now_ms = 0;
+  const char* date = nullptr;
+  RequestHead head;              // scratch
+  char* read_buffer = nullptr;   // shared by all connections of the thread
+  size_t read_buffer_bytes = 0;
+  size_t input_bytes = 0;        // held by connections for partial input
+  bool is_draining = false;
+
+ protected:
+  ~HttpHost() = default;
+};
+
+class HttpConnection final : public Connection {
+ public:
+  HttpConnection(SlabId slab_id, HttpHost* host, uint32_t listener)
+      : id(slab_id), listener_index(listener), host_(host) {}
+
+  // After Open(): formats the addresses, waits for the first request.
+  void Start(bool has_addresses);
+
+  // A whole response from a worker. `body` is valid for this turn.
+  void Respond(Exchange* exchange, uint32_t flags, const char* head_text, uint32_t head_length, const char* body,
+               uint32_t body_length, Block* body_block);
+  // Bytes framed by the worker; takes the hold on `block` when given.
+  void SendRaw(Exchange* exchange, uint32_t chunk_flags, const char* data, uint32_t length, Block* block);
+  void HandleConsumed(Exchange* exchange, uint32_t bytes);
+  // The server's own answer to an exchange that no worker will answer.
+  void Fail(Exchange* exchange, int status);
+  // The worker of a started response died, or asked for it: the peer must see that it was cut short.
+  void Destroy();
+  // End of a turn: writes what was queued, then closes, credits or goes on with input.
+  void Flush();
+  void StartDraining();
+  void HandleTimer();
+
+  const char* address_text() const { return address_text_; }
+  uint32_t address_length() const { return address_length_; }
+
+  SlabId id;
+  uint32_t listener_index;
+  ListLink dirty_link;
+  TimerEntry timer;
+  std::vector<uint32_t> watchers;  // ids of the workers to tell when it closes
+
+ private:
+  enum class State : uint8_t {
+    kOpen,
+    kClosing,    // the last response is queued; close once it is written
+    kLingering,  // our side is shut; input is thrown away until the peer ends
+    kClosed,
+  };
+
+  void HandleReadable() override;
+  void HandleWritable() override;
+  void HandleFailed() override;
+  void HandleClosed() override;
+
+  void Process(const char* data, size_t length);
+  bool CanTakeRequest() const;
+  // Each takes what it can from the input and returns the bytes used; *stop says that no more can be taken now.
+  size_t TakeHead(const char* data, size_t length, bool* stop);
+  size_t TakeBody(const char* data, size_t length, bool* stop);
+  size_t BeginExchange(const char* data, size_t length);
+  void StoreText(Exchange* exchange, const char* head_bytes);
+  void TakeBodyBytes(Exchange* exchange, const char* data, size_t length);
+  void TakeTrailer(const BodyStep& step);
+  void BeginStreaming(Exchange* exchange);
+  void EndBody();
+  void KeepInput(const char* data, size_t length);
+  void DropInput();
+  void ResumeInput();
+  void HandleEnd();
+  // A fault of the peer: answers `status`, reads no more, closes after it.
+  void Refuse(int status);
+  // The peer is gone: drops every exchange and closes.
+  void Abort();
+  void CountRejected(int status);
+  void AnswerCanned(Exchange* exchange, int status, bool close);
+  void SendContinue(Exchange* exchange);
+  OutQueue* OutOf(Exchange* exchange) { return exchange == first_ ? &out : &exchange->out; }
+  void FinishResponse(Exchange* exchange, bool close);
+  void PopFinished();
+  // Takes `exchange` off the end of the work: withdraws and releases it and all that follow it.
+  void DropFrom(Exchange* exchange);
+  bool BodyForcesClose(const Exchange* exchange) const;
+  void FinishClosing();
+  void UpdateDeadline();
+  void CloseNow();
+
+  HttpHost* host_;
+  Exchange* first_ = nullptr;  // oldest unfinished request
+  Exchange* last_ = nullptr;
+  Exchange* body_exchange_ = nullptr;  // whose body is being received
+  char* input_ = nullptr;              // partial head, or what cannot be taken yet
+  uint32_t input_length_ = 0;          // bytes
+  uint32_t input_parsed_ = 0;          // bytes of it that the parser has seen
+  uint32_t exchange_count_ = 0;
+  uint64_t head_started_ms_ = 0;       // when the first byte of a partial head came; 0 when there is none
+  uint64_t body_received_ = 0;         // bytes of the current body
+  uint64_t discard_left_ = 0;          // bytes that may still be thrown away
+  BodyDecoder decoder_;
+  Block* trailers_ = nullptr;          // trailer text of the current body
+  State state_ = State::kOpen;
+  bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
+  bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
+  bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered
+  bool peer_ended_ = false;
+  bool is_fresh_ = true;               // no request yet
+  bool ignores_input_ = false;         // after a refusal or `Connection: close`: what comes is thrown away
+  uint8_t address_length_ = 0;
+  char address_text_[kAddressTextBytesMax];
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_HTTP_HTTP_CONNECTION_H_

@@ -1,0 +1,224 @@
+#include "net/listener.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace hornet {
+
+namespace {
+
+int SetNonBlocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+  return 0;
+}
+
+int NewSocket(int family) {
+#ifdef SOCK_CLOEXEC
+  int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  return fd < 0 ? -errno : fd;
+#else
+  int fd = socket(family, SOCK_STREAM, 0);
+  if (fd < 0) return -errno;
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  SetNonBlocking(fd);
+  return fd;
+#endif
+}
+
+int AcceptOne(int fd) {
+#ifdef SOCK_CLOEXEC
+  int accepted = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  return accepted < 0 ? -errno : accepted;
+#else
+  int accepted = accept(fd, nullptr, nullptr);
+  if (accepted < 0) return -errno;
+  fcntl(accepted, F_SETFD, FD_CLOEXEC);
+  SetNonBlocking(accepted);
+  return accepted;
+#endif
+}
+
+// True when a server answers on the path; false when the file is what a dead server left behind.
+bool IsAlive(const SocketAddress& address) {
+  int fd = NewSocket(AF_UNIX);
+  if (fd < 0) return true;
+  int result = connect(fd, reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+  bool alive = result == 0 || errno != ECONNREFUSED;
+  close(fd);
+  return alive;
+}
+
+}  // namespace
+
+ListenSocket::~ListenSocket() {
+  for (int fd : fds_) close(fd);
+  if (unlink_path_.empty()) return;
+  struct stat now;
+  if (lstat(unlink_path_.c_str(), &now) == 0 && now.st_ino == unlink_inode_ && now.st_dev == unlink_device_) {
+    unlink(unlink_path_.c_str());
+  }
+}
+
+int ListenSocket::Open(const ListenerSpec& spec, uint32_t threads) {
+  int error = 0;
+  switch (spec.kind) {
+    case ListenerSpec::Kind::kTcp:
+      error = OpenTcp(spec, spec.reuse_port ? threads : 1);
+      break;
+    case ListenerSpec::Kind::kUnix:
+      error = OpenUnix(spec);
+      break;
+    case ListenerSpec::Kind::kFd:
+      error = AdoptFd(spec);
+      break;
+  }
+  return error != 0 ? error : SocketAddress::OfSocket(fds_[0], &address_);
+}
+
+int ListenSocket::OpenTcp(const ListenerSpec& spec, uint32_t count) {
+  SocketAddress address;
+  int error = SocketAddress::FromNumeric(spec.host, spec.port, &address);
+  if (error != 0) return error;
+  for (uint32_t i = 0; i < count; i++) {
+    int fd = NewSocket(address.family());
+    if (fd < 0) return fd;
+    fds_.push_back(fd);
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (spec.reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) return -errno;
+    // As in Node: `::` serves IPv4 as well.
+    int off = 0;
+    if (address.family() == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    // Inherited by what is accepted: one setsockopt per listener and not one per connection.
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (bind(fd, reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0) return -errno;
+    if (listen(fd, spec.backlog) != 0) return -errno;
+    // Port 0: the others join the one the kernel chose.
+    if (i == 0 && spec.port == 0 && count > 1) {
+      SocketAddress chosen;
+      SocketAddress::OfSocket(fd, &chosen);
+      SocketAddress::FromNumeric(spec.host, chosen.Port(), &address);
+    }
+  }
+  return 0;
+}
+
+int ListenSocket::OpenUnix(const ListenerSpec& spec) {
+  SocketAddress address;
+  int error = SocketAddress::FromUnixPath(spec.path, &address);
+  if (error != 0) return error;
+  struct stat before;
+  if (lstat(spec.path.c_str(), &before) == 0) {
+    // Never steal a live socket, and never remove what is not a socket.
+    if (!S_ISSOCK(before.st_mode) || IsAlive(address)) return -EADDRINUSE;
+    if (unlink(spec.path.c_str()) != 0) return -errno;
+  }
+  int fd = NewSocket(AF_UNIX);
+  if (fd < 0) return fd;
+  fds_.push_back(fd);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0) return -errno;
+  struct stat made;
+  if (lstat(spec.path.c_str(), &made) == 0) {
+    unlink_path_ = spec.path;
+    unlink_inode_ = made.st_ino;
+    unlink_device_ = made.st_dev;
+  }
+  if (spec.mode >= 0 && chmod(spec.path.c_str(), static_cast<mode_t>(spec.mode)) != 0) return -errno;
+  return listen(fd, spec.backlog) == 0 ? 0 : -errno;
+}
+
+int ListenSocket::AdoptFd(const ListenerSpec& spec) {
+  int type = 0;
+  socklen_t size = sizeof(type);
+  if (getsockopt(spec.fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return -errno;
+  if (type != SOCK_STREAM) return -EINVAL;
+  int fd = fcntl(spec.fd, F_DUPFD_CLOEXEC, 3);
+  if (fd < 0) return -errno;
+  fds_.push_back(fd);
+  int error = SetNonBlocking(fd);
+  if (error != 0) return error;
+  SocketAddress address;
+  error = SocketAddress::OfSocket(fd, &address);
+  if (error != 0) return error;
+  int on = 1;
+  if (address.family() != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  return listen(fd, spec.backlog) == 0 ? 0 : -errno;
+}
+
+int ListenSocket::Duplicate(uint32_t index) const {
+  int fd = fcntl(fds_[index < fds_.size() ? index : 0], F_DUPFD_CLOEXEC, 3);
+  return fd < 0 ? -errno : fd;
+}
+
+int Acceptor::Start(uv_loop_t* loop) {
+  poll_.data = this;
+  rest_.data = this;
+  int error = uv_poll_init(loop, &poll_, fd_);
+  if (error != 0) return error;
+  uv_timer_init(loop, &rest_);
+  open_handles_ = 2;
+  Resume();
+  return 0;
+}
+
+void Acceptor::Pause() {
+  if (is_closed_) return;
+  is_paused_ = true;
+  uv_poll_stop(&poll_);
+}
+
+void Acceptor::Resume() {
+  if (is_closed_) return;
+  is_paused_ = false;
+  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
+    auto* self = static_cast<Acceptor*>(handle->data);
+    if (status == 0) self->Accept(kAcceptsPerTurn);
+  });
+}
+
+void Acceptor::AcceptAll() {
+  if (!is_closed_ && !is_paused_) Accept(INT32_MAX);
+}
+
+void Acceptor::Accept(int budget) {
+  while (budget-- > 0 && !is_paused_ && !is_closed_) {
+    int fd = AcceptOne(fd_);
+    if (fd >= 0) {
+      if (!host_->HandleAccepted(this, fd)) Pause();
+      continue;
+    }
+    // The peer gave up while it waited, or a signal came: the next one may be fine.
+    if (fd == -ECONNABORTED || fd == -EINTR || fd == -EPROTO) continue;
+    if (fd == -EAGAIN || fd == -EWOULDBLOCK) return;
+    // Out of descriptors or memory: what waits in the kernel's queue stays there while we rest.
+    host_->HandleAcceptError(-fd);
+    Pause();
+    uv_timer_start(&rest_, [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->Resume(); }, kRestMs, 0);
+    return;
+  }
+}
+
+void Acceptor::Close() {
+  if (is_closed_) return;
+  is_closed_ = true;
+  uv_poll_stop(&poll_);
+  close(fd_);
+  auto closed = [](uv_handle_t* handle) { static_cast<Acceptor*>(handle->data)->HandleClosed(); };
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&rest_), closed);
+}
+
+void Acceptor::HandleClosed() {
+  if (--open_handles_ == 0) delete this;
+}
+
+}  // namespace hornet

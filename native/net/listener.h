@@ -1,0 +1,102 @@
+// A bound socket. Opened on the master's thread, so that errors reach the operator at once; every I/O thread then
+// accepts from a descriptor of its own.
+#ifndef HORNET_NET_LISTENER_H_
+#define HORNET_NET_LISTENER_H_
+
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "net/address.h"
+
+namespace hornet {
+
+struct ListenerSpec {
+  enum class Kind { kTcp, kUnix, kFd };
+  Kind kind = Kind::kTcp;
+  std::string host;   // numeric
+  uint16_t port = 0;
+  std::string path;
+  int mode = -1;      // permissions of a unix socket; -1 leaves what the umask gives
+  int fd = -1;
+  int backlog = 2048;
+  bool reuse_port = false;
+};
+
+// The socket itself, with what must be undone at the end.
+// Thread: master. Owner: Server. Life: Open() to destruction; a unix path we made is removed if it is still ours.
+class ListenSocket {
+ public:
+  ListenSocket() = default;
+  ~ListenSocket();
+  ListenSocket(const ListenSocket&) = delete;
+  ListenSocket& operator=(const ListenSocket&) = delete;
+
+  // 0 or a negative errno. `threads` sockets are made with reuse_port, one otherwise.
+  int Open(const ListenerSpec& spec, uint32_t threads);
+  // A descriptor for I/O thread `index`, owned by the caller.
+  int Duplicate(uint32_t index) const;
+  const SocketAddress& address() const { return address_; }
+
+ private:
+  int OpenTcp(const ListenerSpec& spec, uint32_t threads);
+  int OpenUnix(const ListenerSpec& spec);
+  int AdoptFd(const ListenerSpec& spec);
+
+  std::vector<int> fds_;
+  SocketAddress address_;
+  std::string unlink_path_;
+  uint64_t unlink_inode_ = 0;
+  uint64_t unlink_device_ = 0;
+};
+
+// One I/O thread's end of a listener: accepts until the kernel says stop, rests when the machine is out of descriptors.
+// Thread: that I/O thread. Owner: IoThread; frees itself after Close().
+class Acceptor {
+ public:
+  class Host {
+   public:
+    // Takes ownership of `fd` (non-blocking, close-on-exec). False: no room; stop accepting until Resume().
+    virtual bool HandleAccepted(Acceptor* acceptor, int fd) = 0;
+    virtual void HandleAcceptError(int error) = 0;
+
+   protected:
+    ~Host() = default;
+  };
+  // At most this many per turn, so that a flood of connections cannot starve the open ones.
+  static constexpr int kAcceptsPerTurn = 64;
+  static constexpr uint64_t kRestMs = 100;
+
+  Acceptor(uint32_t listener_index, int fd, bool is_tcp, Host* host)
+      : listener_index_(listener_index), fd_(fd), is_tcp_(is_tcp), host_(host) {}
+  int Start(uv_loop_t* loop);
+  void Pause();
+  void Resume();
+  // Takes everything that waits in the accept queue now.
+  void AcceptAll();
+  void Close();
+  uint32_t listener_index() const { return listener_index_; }
+  bool is_tcp() const { return is_tcp_; }
+
+ private:
+  ~Acceptor() = default;
+  void Accept(int budget);
+  void HandleClosed();
+
+  uv_poll_t poll_;
+  uv_timer_t rest_;
+  uint32_t listener_index_;
+  int fd_;
+  int open_handles_ = 0;
+  bool is_tcp_;
+  bool is_paused_ = false;
+  bool is_closed_ = false;
+  Host* host_;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_NET_LISTENER_H_

@@ -1,0 +1,656 @@
+#include "server/io_thread.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+
+#include "base/atomic.h"
+#include "base/check.h"
+
+namespace hornet {
+
+namespace {
+
+// One read takes at most this much beyond a kept partial head.
+constexpr size_t kReadBytes = 64 * 1024;
+
+uint32_t Share(uint32_t total, uint32_t threads) { return (total + threads - 1) / threads; }
+
+uint32_t ExchangesMax(uint32_t connections) {
+  uint64_t most = static_cast<uint64_t>(connections) * (kPipelineMax + 1);
+  return most < (1u << 22) ? static_cast<uint32_t>(most) : 1u << 22;
+}
+
+}  // namespace
+
+IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, uint32_t* asleep_word_in,
+                   SharedState* shared, std::function<void(IoEvent)> on_event)
+    : HttpHost(uv_hrtime() / 1000000),
+      index_(index),
+      limits_(limits),
+      connections_max_(Share(limits.connections_max, thread_count)),
+      shared_(shared),
+      on_event_(std::move(on_event)),
+      // Closed connections keep their slot until libuv lets go of the handle, one turn later.
+      connections_(connections_max_ + 1024),
+      exchanges_(ExchangesMax(connections_max_)) {
+  HttpHost::limits = limits.http;
+  asleep_word = asleep_word_in;
+  // A kept partial input is at most one full read behind a partial head.
+  read_buffer_bytes = limits.http.head.head_bytes_max + 2 * kReadBytes;
+  read_buffer = new char[read_buffer_bytes];
+}
+
+IoThread::~IoThread() { delete[] read_buffer; }
+
+int IoThread::Start() {
+  int error = uv_loop_init(&own_loop_);
+  if (error != 0) return error;
+  loop = &own_loop_;
+  mail_async_.data = prepare_.data = wheel_timer_.data = watchdog_.data = this;
+  error = uv_async_init(loop, &mail_async_, [](uv_async_t* async) { static_cast<IoThread*>(async->data)->HandleMail(); });
+  if (error != 0) return error;
+  uv_prepare_init(loop, &prepare_);
+  uv_timer_init(loop, &wheel_timer_);
+  uv_timer_init(loop, &watchdog_);
+  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<IoThread*>(handle->data)->HandlePrepare(); });
+  waker_.Attach(&mail_async_);
+  now_ms = uv_now(loop);
+  thread_ = std::thread([this] { Run(); });
+  return 0;
+}
+
+void IoThread::Run() {
+#ifdef __linux__
+  char name[16];
+  std::snprintf(name, sizeof(name), "hornet-io-%u", index_ % 1000);
+  pthread_setname_np(pthread_self(), name);
+#endif
+  uv_run(loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(loop) == 0);
+}
+
+void IoThread::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void IoThread::Post(std::function<void(IoThread*)> task) {
+  {
+    std::lock_guard<std::mutex> lock(mail_mutex_);
+    mail_.push_back(std::move(task));
+  }
+  waker_.Wake();
+}
+
+void IoThread::HandleMail() {
+  BeginEvent();
+  std::vector<std::function<void(IoThread*)>> mail;
+  {
+    std::lock_guard<std::mutex> lock(mail_mutex_);
+    mail.swap(mail_);
+  }
+  for (auto& task : mail) task(this);
+}
+
+// ---- the turn -------------------------------------------------------------------------------------------------------
+
+void IoThread::HandlePrepare() {
+  if (is_stopping_) return;
+  for (;;) {
+    now_ms = uv_now(loop);
+    date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
+    bool had_responses = DrainLanes();
+    FlushDirty();
+    // Only now: output queues may have borrowed what lies in the rings.
+    if (had_responses) {
+      for (auto& lane : lanes_) {
+        lane->responses.Release();
+        if (LoadRelaxed(&lane->control->worker_starved) != 0 &&
+            CompareExchange(&lane->control->worker_starved, 1, 0)) {
+          lane->slot->waker.Wake();
+        }
+      }
+    }
+    for (auto& lane : lanes_) lane->RetrySignals();
+    if (!queue_.empty()) DispatchQueued();
+    if (!backlogged_.empty()) {
+      size_t kept = 0;
+      for (SlabId id : backlogged_) {
+        Exchange* exchange = exchanges_.Find(id.index, id.generation);
+        if (exchange == nullptr || exchange->backlog == nullptr) continue;
+        if (!PushBacklog(exchange)) backlogged_[kept++] = id;
+      }
+      backlogged_.resize(kept);
+    }
+    FlushDirty();
+    WakeWorkers();
+    PublishSnapshot();
+    // The order matters: say that we sleep, then look once more.
+    is_asleep = true;
+    StoreSeqCst(asleep_word, 1);
+    bool has_more = false;
+    for (auto& lane : lanes_) has_more |= lane->responses.HasMore();
+    if (!has_more) break;
+    is_asleep = false;
+    StoreRelease(asleep_word, 0);
+  }
+  ArmTimers();
+}
+
+bool IoThread::DrainLanes() {
+  bool any = false;
+  // By index: a record may end a lane's last request, but lanes are only removed by mail.
+  for (size_t i = 0; i < lanes_.size(); i++) {
+    Lane* lane = lanes_[i].get();
+    while (const uint8_t* at = lane->responses.Front()) {
+      any = true;
+      HandleRecord(lane, at);
+      lane->responses.Pop();
+    }
+  }
+  return any;
+}
+
+void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
+  switch (reinterpret_cast<const RecordHeader*>(at)->kind) {
+    case kRespond: {
+      const auto* record = reinterpret_cast<const RespondRecord*>(at);
+      Block* block = (record->flags & kRespondBodyBlock) != 0
+                         ? Block::FromHalves(record->body_block_low, record->body_block_high)
+                         : nullptr;
+      Exchange* exchange = exchanges_.Find(record->exchange, record->generation);
+      if (exchange == nullptr || exchange->lane != lane) {
+        if (block != nullptr) block->Drop();
+        return;
+      }
+      const char* head_text = reinterpret_cast<const char*>(record + 1);
+      exchange->connection->Respond(exchange, record->flags, head_text, record->head_length,
+                                    head_text + record->head_length, record->body_length, block);
+      return;
+    }
+    case kRaw: {
+      const auto* record = reinterpret_cast<const ChunkRecord*>(at);
+      Block* block =
+          (record->flags & kChunkBlock) != 0 ? Block::FromHalves(record->block_low, record->block_high) : nullptr;
+      Exchange* exchange = exchanges_.Find(record->exchange, record->generation);
+      if (exchange == nullptr || exchange->lane != lane) {
+        if (block != nullptr) block->Drop();
+        return;
+      }
+      exchange->connection->SendRaw(exchange, record->flags, reinterpret_cast<const char*>(record + 1),
+                                    record->data_length, block);
+      return;
+    }
+    case kConsume:
+    case kDestroy:
+    case kStarted:
+    case kWatch: {
+      const auto* record = reinterpret_cast<const SignalRecord*>(at);
+      Exchange* exchange = exchanges_.Find(record->exchange, record->generation);
+      if (exchange == nullptr || exchange->lane != lane) return;
+      if (record->kind == kConsume) {
+        exchange->connection->HandleConsumed(exchange, record->value);
+      } else if (record->kind == kDestroy) {
+        exchange->connection->Destroy();
+      } else if (record->kind == kWatch) {
+        exchange->connection->watchers.push_back(lane->slot->id);
+      } else {
+        exchange->is_started = true;
+        if (exchange->backlog != nullptr) PushBacklog(exchange);
+      }
+      return;
+    }
+    default:
+      CHECK(!"a record kind that workers do not send");
+  }
+}
+
+void IoThread::FlushDirty() {
+  while (HttpConnection* connection = dirty_.PopFront()) connection->Flush();
+}
+
+void IoThread::WakeWorkers() {
+  for (auto& lane : lanes_) {
+    if (!lane->needs_wake) continue;
+    lane->needs_wake = false;
+    if (LoadSeqCst(&lane->control->worker_asleep) != 0 && CompareExchange(&lane->control->worker_asleep, 1, 0)) {
+      lane->slot->waker.Wake();
+    }
+  }
+}
+
+void IoThread::ArmTimers() {
+  int64_t next = wheel.NextMs(now_ms);
+  if (next < 0) {
+    if (wheel_armed_ms_ != UINT64_MAX) uv_timer_stop(&wheel_timer_);
+    wheel_armed_ms_ = UINT64_MAX;
+  } else if (now_ms + static_cast<uint64_t>(next) < wheel_armed_ms_ || wheel_armed_ms_ <= now_ms) {
+    wheel_armed_ms_ = now_ms + static_cast<uint64_t>(next);
+    uv_timer_start(&wheel_timer_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWheel(); },
+                   static_cast<uint64_t>(next), 0);
+  }
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&watchdog_)) == 0 && (exchanges_.live() > 0 || !queue_.empty())) {
+    uv_timer_start(&watchdog_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWatchdog(); },
+                   kStallMs, 0);
+  }
+}
+
+void IoThread::HandleWheel() {
+  BeginEvent();
+  wheel_armed_ms_ = UINT64_MAX;
+  now_ms = uv_now(loop);
+  wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<HttpConnection*>(entry->owner)->HandleTimer(); });
+}
+
+void IoThread::HandleWatchdog() {
+  BeginEvent();
+  now_ms = uv_now(loop);
+  for (auto& lane : lanes_) {
+    uint32_t head = LoadAcquire(&lane->control->request_head);
+    bool progressed = head != lane->progress_mark;
+    lane->progress_mark = head;
+    while (Exchange* exchange = lane->unclaimed.front()) {
+      if (!lane->IsStarted(exchange)) break;
+      exchange->link.Unlink();
+      lane->claimed.PushBack(exchange);
+      progressed = true;
+    }
+    Exchange* oldest = lane->unclaimed.front();
+    lane->is_stalled = !progressed && oldest != nullptr && now_ms - oldest->waiting_ms >= kStallMs;
+  }
+  for (auto& lane : lanes_) {
+    if (lane->is_stalled) MoveStalled(lane.get());
+  }
+  while (Exchange* exchange = queue_.front()) {
+    if (now_ms - exchange->waiting_ms < limits_.queue_timeout_ms) break;
+    HttpConnection* connection = exchange->connection;
+    Withdraw(exchange);
+    stats.shed++;
+    connection->Fail(exchange, 503);
+  }
+}
+
+void IoThread::PublishSnapshot() {
+  std::lock_guard<std::mutex> lock(snapshot_mutex_);
+  snapshot_.http = stats;
+  snapshot_.connections_open = connections_.live();
+  snapshot_.in_flight = exchanges_.live();
+  snapshot_.memory_bytes = connections_.memory_bytes() + exchanges_.memory_bytes() + pool.memory_bytes() +
+                           input_bytes + read_buffer_bytes;
+}
+
+IoSnapshot IoThread::Snapshot() {
+  std::lock_guard<std::mutex> lock(snapshot_mutex_);
+  return snapshot_;
+}
+
+// ---- HttpHost -------------------------------------------------------------------------------------------------------
+
+Exchange* IoThread::AcquireExchange(HttpConnection* connection) { return exchanges_.Acquire(connection); }
+
+void IoThread::ReleaseExchange(Exchange* exchange) {
+  DCHECK(!exchange->link.linked());
+  exchange->out.Clear(&pool);
+  exchanges_.Release(exchange->id);
+}
+
+void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char* head_bytes, const char* body,
+                        uint32_t body_length) {
+  HttpConnection* connection = exchange->connection;
+  uint32_t address_length = connection->address_length();
+  exchange->text_length = MeasureText(head, address_length);
+  exchange->waiting_ms = now_ms;
+  if (queue_.empty()) {
+    Lane* lane = ChooseLane(nullptr);
+    char* place;
+    RequestRecord* record = lane == nullptr ? nullptr : lane->Reserve(exchange, body_length, &place);
+    if (record != nullptr) {
+      WriteText(head, head_bytes, connection->address_text(), address_length, place);
+      if (body_length > 0) std::memcpy(place + exchange->text_length, body, body_length);
+      lane->Publish(exchange, record);
+      return;
+    }
+  }
+  exchange->text = Block::Make(exchange->text_length);
+  exchange->text->length = exchange->text_length;
+  WriteText(head, head_bytes, connection->address_text(), address_length, exchange->text->data());
+  if (body_length > 0) {
+    exchange->body = Block::Make(body_length);
+    exchange->body->length = body_length;
+    std::memcpy(exchange->body->data(), body, body_length);
+  }
+  DispatchStored(exchange);
+}
+
+void IoThread::DispatchStored(Exchange* exchange) {
+  exchange->waiting_ms = now_ms;
+  if (queue_.empty()) {
+    Lane* lane = ChooseLane(nullptr);
+    if (lane != nullptr && lane->PushStored(exchange)) return;
+  }
+  Enqueue(exchange);
+}
+
+void IoThread::DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) {
+  // Before the worker has said that it started the request, the body must stay here: another may get it.
+  if (exchange->is_started && exchange->backlog == nullptr && exchange->lane != nullptr &&
+      exchange->lane->PushChunk(exchange, data, length, chunk_flags)) {
+    return;
+  }
+  Block* block = Block::Make(length);
+  block->length = length;
+  if (length > 0) std::memcpy(block->data(), data, length);
+  auto* piece = new BodyPiece{nullptr, block, chunk_flags};
+  BodyPiece** end = &exchange->backlog;
+  if (*end == nullptr) backlogged_.push_back(exchange->id);
+  while (*end != nullptr) end = &(*end)->next;
+  *end = piece;
+}
+
+bool IoThread::PushBacklog(Exchange* exchange) {
+  if (!exchange->is_started || exchange->lane == nullptr) return false;
+  while (BodyPiece* piece = exchange->backlog) {
+    if (piece->block->length == 0) {
+      if (!exchange->lane->PushChunk(exchange, nullptr, 0, piece->flags)) return false;
+      piece->block->Drop();
+    } else if (!exchange->lane->PushChunkBlock(exchange, piece->block, piece->flags)) {
+      return false;
+    }
+    exchange->backlog = piece->next;
+    delete piece;
+  }
+  return true;
+}
+
+void IoThread::GiveCredit(Exchange* exchange, uint32_t bytes) {
+  if (exchange->lane != nullptr) exchange->lane->PushSignal(kCredit, exchange->id, bytes);
+}
+
+void IoThread::Withdraw(Exchange* exchange) {
+  switch (exchange->state) {
+    case ExchangeState::kQueued:
+      exchange->link.Unlink();
+      shared_->queued.fetch_sub(1, std::memory_order_relaxed);
+      break;
+    case ExchangeState::kDispatched: {
+      Lane* lane = exchange->lane;
+      if (!exchange->response_ended && !lane->TakeBack(exchange)) lane->PushSignal(kAbort, exchange->id, 0);
+      Detach(exchange);
+      break;
+    }
+    case ExchangeState::kReading:
+    case ExchangeState::kAnswering:
+      break;
+  }
+  exchange->state = ExchangeState::kAnswering;
+  if (exchange->text != nullptr) exchange->text->Drop();
+  if (exchange->body != nullptr) exchange->body->Drop();
+  exchange->text = exchange->body = nullptr;
+  while (BodyPiece* piece = exchange->backlog) {
+    exchange->backlog = piece->next;
+    piece->block->Drop();
+    delete piece;
+  }
+}
+
+void IoThread::MarkDirty(HttpConnection* connection) {
+  if (!connection->dirty_link.linked()) dirty_.PushBack(connection);
+}
+
+void IoThread::HandleConnectionClosed(HttpConnection* connection) {
+  for (uint32_t worker_id : connection->watchers) {
+    Lane* lane = FindLane(worker_id);
+    if (lane != nullptr) lane->PushSignal(kClosed, connection->id, 0);
+  }
+}
+
+void IoThread::ReleaseConnection(HttpConnection* connection) {
+  connections_.Release(connection->id);
+  if (accepts_paused_ && connections_.live() < connections_max_) {
+    accepts_paused_ = false;
+    for (Acceptor* acceptor : acceptors_) acceptor->Resume();
+  }
+  CheckDrained();
+}
+
+bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
+  BeginEvent();
+  HttpConnection* connection =
+      connections_.Acquire(static_cast<HttpHost*>(this), acceptor->listener_index());
+  CHECK(connection != nullptr);
+  int error = connection->Open(loop, fd);
+  if (error != 0) {
+    connections_.Release(connection->id);
+    HandleAcceptError(-error);
+    return true;
+  }
+  stats.accepted++;
+  connection->Start(acceptor->is_tcp());
+  if (connections_.live() < connections_max_) return true;
+  accepts_paused_ = true;
+  for (Acceptor* other : acceptors_) {
+    if (other != acceptor) other->Pause();
+  }
+  return false;
+}
+
+void IoThread::HandleAcceptError(int error) {
+  // Once a minute: the machine's trouble does not need a line per connection.
+  constexpr uint64_t kLogEveryMs = 60000;
+  if (accept_error_logged_ms_ != 0 && now_ms - accept_error_logged_ms_ < kLogEveryMs) return;
+  accept_error_logged_ms_ = now_ms;
+  IoEvent event{IoEvent::Type::kLog};
+  event.message = std::string("cannot accept connections: ") + std::strerror(error) + "; trying again";
+  on_event_(event);
+}
+
+// ---- the dispatcher -------------------------------------------------------------------------------------------------
+
+Lane* IoThread::ChooseLane(const Lane* except) {
+  Lane* best = nullptr;
+  uint32_t best_load = UINT32_MAX;
+  for (auto& lane : lanes_) {
+    if (lane->state != Lane::State::kReady || lane.get() == except) continue;
+    uint32_t load = lane->slot->in_flight.load(std::memory_order_relaxed);
+    if (load >= lane->slot->in_flight_max) continue;
+    // A worker that makes no progress is the last choice, whatever its count.
+    if (lane->is_stalled) load |= 1u << 31;
+    if (load < best_load) {
+      best_load = load;
+      best = lane.get();
+    }
+  }
+  return best;
+}
+
+Lane* IoThread::FindLane(uint32_t worker_id) {
+  for (auto& lane : lanes_) {
+    if (lane->slot->id == worker_id) return lane.get();
+  }
+  return nullptr;
+}
+
+void IoThread::Enqueue(Exchange* exchange) {
+  if (shared_->queued.load(std::memory_order_relaxed) >= limits_.request_queue_max) {
+    stats.shed++;
+    Withdraw(exchange);
+    exchange->connection->Fail(exchange, 503);
+    return;
+  }
+  shared_->queued.fetch_add(1, std::memory_order_relaxed);
+  exchange->state = ExchangeState::kQueued;
+  queue_.PushBack(exchange);
+}
+
+void IoThread::DispatchQueued() {
+  while (Exchange* exchange = queue_.front()) {
+    Lane* lane = ChooseLane(nullptr);
+    if (lane == nullptr) return;
+    exchange->link.Unlink();
+    if (!lane->PushStored(exchange)) {
+      queue_.PushFront(exchange);
+      return;
+    }
+    shared_->queued.fetch_sub(1, std::memory_order_relaxed);
+    // Its body may have waited in the socket meanwhile.
+    if (exchange->is_streaming) MarkDirty(exchange->connection);
+  }
+}
+
+// Takes the exchange off its lane, whatever became of it.
+void IoThread::Detach(Exchange* exchange) {
+  Lane* lane = exchange->lane;
+  exchange->link.Unlink();
+  exchange->lane = nullptr;
+  lane->exchange_count--;
+  lane->slot->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  if (lane->state == Lane::State::kDraining && lane->exchange_count == 0) ReportDrained(lane);
+}
+
+// Gives what a worker has not started to others that have room and make progress.
+void IoThread::MoveStalled(Lane* lane) {
+  for (Exchange* exchange = lane->unclaimed.front(); exchange != nullptr;) {
+    Lane* target = ChooseLane(lane);
+    if (target == nullptr || target->is_stalled) return;
+    Exchange* next = lane->unclaimed.Next(exchange);
+    if (lane->TakeBack(exchange)) {
+      Detach(exchange);
+      exchange->waiting_ms = now_ms;
+      if (!target->PushStored(exchange)) Enqueue(exchange);
+    }
+    exchange = next;
+  }
+}
+
+void IoThread::ReportDrained(Lane* lane) {
+  if (lane->is_drain_reported) return;
+  lane->is_drain_reported = true;
+  if (lane->slot->drains_left.fetch_sub(1) != 1) return;
+  IoEvent event{IoEvent::Type::kWorkerDrained};
+  event.worker_id = lane->slot->id;
+  on_event_(event);
+}
+
+void IoThread::AddListener(uint32_t listener_index, int fd, bool is_tcp) {
+  auto* acceptor = new Acceptor(listener_index, fd, is_tcp, this);
+  int error = acceptor->Start(loop);
+  if (error != 0) {
+    IoEvent event{IoEvent::Type::kLog};
+    event.message = std::string("cannot watch a listening socket: ") + uv_strerror(error);
+    on_event_(event);
+    return;
+  }
+  acceptors_.push_back(acceptor);
+}
+
+void IoThread::AddWorker(std::shared_ptr<WorkerSlot> slot) {
+  lanes_.push_back(std::make_unique<Lane>(std::move(slot), index_));
+}
+
+void IoThread::ReadyWorker(uint32_t worker_id) {
+  Lane* lane = FindLane(worker_id);
+  if (lane != nullptr && lane->state == Lane::State::kBooting) lane->state = Lane::State::kReady;
+}
+
+void IoThread::DrainWorker(uint32_t worker_id) {
+  Lane* lane = FindLane(worker_id);
+  if (lane == nullptr || lane->state == Lane::State::kDraining) return;
+  lane->state = Lane::State::kDraining;
+  if (lane->exchange_count == 0) ReportDrained(lane);
+}
+
+void IoThread::RemoveWorker(uint32_t worker_id) {
+  Lane* lane = FindLane(worker_id);
+  if (lane == nullptr) return;
+  // What it answered before it died counts.
+  DrainLanes();
+  FlushDirty();
+  for (auto& each : lanes_) each->responses.Release();
+  uint32_t failed = 0;
+  uint32_t moved = 0;
+  // Nothing new may come to it, and a drain that ends now is no news any more.
+  lane->state = Lane::State::kDraining;
+  lane->is_drain_reported = true;
+  List<Exchange, &Exchange::link> orphans;
+  while (Exchange* exchange = lane->unclaimed.front()) {
+    bool is_ours = lane->TakeBack(exchange);
+    Detach(exchange);
+    if (is_ours) {
+      // Queued, and with the age it has: the oldest leave first.
+      shared_->queued.fetch_add(1, std::memory_order_relaxed);
+      exchange->state = ExchangeState::kQueued;
+      orphans.PushBack(exchange);
+      moved++;
+      continue;
+    }
+    exchange->state = ExchangeState::kAnswering;
+    failed++;
+    exchange->connection->Fail(exchange, 502);
+  }
+  while (Exchange* exchange = lane->claimed.front()) {
+    Detach(exchange);
+    exchange->state = ExchangeState::kAnswering;
+    failed++;
+    exchange->connection->Fail(exchange, 502);
+  }
+  while (!orphans.empty()) {
+    // Reversed back to front, so that they stand before younger ones in their own order.
+    Exchange* last = orphans.front();
+    while (Exchange* next = orphans.Next(last)) last = next;
+    last->link.Unlink();
+    queue_.PushFront(last);
+  }
+  stats.failed += failed;
+  lane->DropUnread();
+  std::shared_ptr<WorkerSlot> slot = lane->slot;
+  for (size_t i = 0; i < lanes_.size(); i++) {
+    if (lanes_[i].get() != lane) continue;
+    lanes_.erase(lanes_.begin() + static_cast<ptrdiff_t>(i));
+    break;
+  }
+  slot->requests_failed.fetch_add(failed);
+  slot->requests_moved.fetch_add(moved);
+  if (slot->removals_left.fetch_sub(1) != 1) return;
+  IoEvent event{IoEvent::Type::kWorkerRemoved};
+  event.worker_id = slot->id;
+  event.requests_failed = slot->requests_failed.load();
+  event.requests_moved = slot->requests_moved.load();
+  on_event_(event);
+}
+
+void IoThread::Drain() {
+  if (is_draining) return;
+  for (Acceptor* acceptor : acceptors_) acceptor->AcceptAll();
+  is_draining = true;
+  for (Acceptor* acceptor : acceptors_) acceptor->Close();
+  acceptors_.clear();
+  connections_.ForEach([](HttpConnection* connection) {
+    if (!connection->is_closed()) connection->StartDraining();
+  });
+  CheckDrained();
+}
+
+void IoThread::CheckDrained() {
+  if (!is_draining || is_drained_reported_ || connections_.live() > 0) return;
+  is_drained_reported_ = true;
+  on_event_(IoEvent{IoEvent::Type::kDrained});
+}
+
+void IoThread::Stop() {
+  is_stopping_ = true;
+  is_drained_reported_ = true;
+  for (Acceptor* acceptor : acceptors_) acceptor->Close();
+  acceptors_.clear();
+  connections_.ForEach([](HttpConnection* connection) {
+    if (!connection->is_closed()) connection->Destroy();
+  });
+  waker_.Detach();
+  uv_close(reinterpret_cast<uv_handle_t*>(&mail_async_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&wheel_timer_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&watchdog_), nullptr);
+}
+
+}  // namespace hornet

@@ -1,0 +1,161 @@
+// One I/O thread: a libuv loop of its own, the connections it accepted, the lanes to every worker, and the dispatcher
+// that moves requests between them.
+//
+// A turn: the poll delivers socket events (requests go into the rings, answers of our own into output queues); before
+// the next poll HandlePrepare() drains the response rings, writes every connection that has something to say with one
+// call each, wakes the workers that sleep, and only then lets this thread sleep (ring/spsc_ring.h has the proof).
+#ifndef HORNET_SERVER_IO_THREAD_H_
+#define HORNET_SERVER_IO_THREAD_H_
+
+#include <uv.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "http/exchange.h"
+#include "http/http_connection.h"
+#include "loop/waker.h"
+#include "net/listener.h"
+#include "server/lane.h"
+
+namespace hornet {
+
+// Settings of the server as a whole; per-thread shares are derived where they are used.
+struct ServerLimits {
+  HttpLimits http;
+  uint32_t connections_max = 10000;
+  uint32_t request_queue_max = 4096;
+  uint32_t queue_timeout_ms = 10000;
+};
+
+// What I/O threads have in common.
+struct SharedState {
+  std::atomic<uint32_t> queued{0};  // requests waiting for a worker, over all threads
+};
+
+struct IoEvent {
+  enum class Type { kWorkerDrained, kWorkerRemoved, kDrained, kLog };
+  Type type;
+  uint32_t worker_id = 0;
+  uint32_t requests_failed = 0;
+  uint32_t requests_moved = 0;
+  std::string message = {};
+};
+
+struct IoSnapshot {
+  HttpStats http;
+  uint64_t connections_open = 0;
+  uint64_t in_flight = 0;
+  uint64_t memory_bytes = 0;
+};
+
+class IoThread final : public HttpHost, public Acceptor::Host {
+ public:
+  IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, uint32_t* asleep_word,
+           SharedState* shared, std::function<void(IoEvent)> on_event);
+  ~IoThread();
+
+  int Start();
+  // From any thread: runs `task` on this thread, in order.
+  void Post(std::function<void(IoThread*)> task);
+  Waker* waker() { return &waker_; }
+  IoSnapshot Snapshot();
+
+  // The following run on the thread itself, through Post().
+  void AddListener(uint32_t listener_index, int fd, bool is_tcp);
+  void AddWorker(std::shared_ptr<WorkerSlot> slot);
+  void ReadyWorker(uint32_t worker_id);
+  void DrainWorker(uint32_t worker_id);
+  void RemoveWorker(uint32_t worker_id);
+  void Drain();
+  void Stop();
+  void Join();
+
+ private:
+  // A worker that leaves requests unstarted this long, without progress, loses them to another.
+  static constexpr uint64_t kStallMs = 5;
+
+  // HttpHost
+  Exchange* AcquireExchange(HttpConnection* connection) override;
+  void ReleaseExchange(Exchange* exchange) override;
+  void Dispatch(Exchange* exchange, const RequestHead& head, const char* head_bytes, const char* body,
+                uint32_t body_length) override;
+  void DispatchStored(Exchange* exchange) override;
+  void DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) override;
+  void GiveCredit(Exchange* exchange, uint32_t bytes) override;
+  void Withdraw(Exchange* exchange) override;
+  void MarkDirty(HttpConnection* connection) override;
+  void HandleConnectionClosed(HttpConnection* connection) override;
+  void ReleaseConnection(HttpConnection* connection) override;
+
+  // Acceptor::Host
+  bool HandleAccepted(Acceptor* acceptor, int fd) override;
+  void HandleAcceptError(int error) override;
+
+  void Run();
+  void HandlePrepare();
+  void HandleMail();
+  void HandleWheel();
+  void HandleWatchdog();
+  void ArmTimers();
+  bool DrainLanes();
+  void HandleRecord(Lane* lane, const uint8_t* at);
+  void FlushDirty();
+  void WakeWorkers();
+  bool PushBacklog(Exchange* exchange);
+
+  // The dispatcher.
+  Lane* ChooseLane(const Lane* except);
+  Lane* FindLane(uint32_t worker_id);
+  bool PushStored(Lane* lane, Exchange* exchange);
+  void Enqueue(Exchange* exchange);
+  void DispatchQueued();
+  void Detach(Exchange* exchange);
+  void MoveStalled(Lane* lane);
+  void ReportDrained(Lane* lane);
+  void CheckDrained();
+  void PublishSnapshot();
+
+  const uint32_t index_;
+  const ServerLimits limits_;
+  const uint32_t connections_max_;  // this thread's share
+  SharedState* shared_;
+  std::function<void(IoEvent)> on_event_;
+  uv_loop_t own_loop_;
+  uv_async_t mail_async_;
+  uv_prepare_t prepare_;
+  uv_timer_t wheel_timer_;
+  uv_timer_t watchdog_;
+  Waker waker_;
+  std::mutex mail_mutex_;
+  std::vector<std::function<void(IoThread*)>> mail_;
+  std::thread thread_;
+
+  Slab<HttpConnection> connections_;
+  Slab<Exchange> exchanges_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<Acceptor*> acceptors_;
+  List<HttpConnection, &HttpConnection::dirty_link> dirty_;
+  List<Exchange, &Exchange::link> queue_;
+  std::vector<SlabId> backlogged_;  // exchanges with body pieces that found no room
+  DateCache date_cache_;
+  uint64_t wheel_armed_ms_ = UINT64_MAX;
+  uint64_t accept_error_logged_ms_ = 0;
+  bool accepts_paused_ = false;
+  bool is_drained_reported_ = false;
+  bool is_stopping_ = false;
+
+  std::mutex snapshot_mutex_;
+  IoSnapshot snapshot_;
+  uint64_t snapshot_ms_ = 0;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_SERVER_IO_THREAD_H_

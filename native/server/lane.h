@@ -1,0 +1,86 @@
+// The rings between one worker and one I/O thread, and the requests that went down them.
+#ifndef HORNET_SERVER_LANE_H_
+#define HORNET_SERVER_LANE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "base/list.h"
+#include "http/exchange.h"
+#include "loop/waker.h"
+#include "ring/records.h"
+#include "ring/spsc_ring.h"
+
+namespace hornet {
+
+// One worker as the I/O threads share it.
+// Thread: any; the counters are atomic. Owner: shared by the server and every lane. Life: AddWorker to the last lane's
+// removal; the lane memory is kept alive by the addon at least as long.
+struct WorkerSlot {
+  struct LaneMemory {
+    uint8_t* data;
+    size_t length;  // bytes
+  };
+  uint32_t id = 0;
+  uint32_t in_flight_max = 0;        // requests, over all I/O threads
+  uint32_t request_ring_bytes = 0;
+  std::vector<LaneMemory> lanes;     // by I/O thread
+  std::atomic<uint32_t> in_flight{0};
+  Waker waker;                       // the worker's event loop
+  // I/O threads that have yet to say that it is drained, or removed.
+  std::atomic<uint32_t> drains_left{0};
+  std::atomic<uint32_t> removals_left{0};
+  std::atomic<uint32_t> requests_failed{0};
+  std::atomic<uint32_t> requests_moved{0};
+};
+
+// Thread: one I/O thread. Owner: IoThread. Life: until the worker is removed.
+// Bounds: the rings; signals that found no room wait in `signals`, at most three per exchange in flight.
+class Lane {
+ public:
+  enum class State : uint8_t { kBooting, kReady, kDraining };
+
+  Lane(std::shared_ptr<WorkerSlot> worker, uint32_t thread_index);
+
+  // Puts a request whose text (and body) lie in the exchange's blocks into the ring, and takes the blocks; false, and
+  // nothing changed, when there is no room.
+  bool PushStored(Exchange* exchange);
+  bool PushChunk(Exchange* exchange, const char* data, uint32_t length, uint32_t flags);
+  bool PushChunkBlock(Exchange* exchange, Block* block, uint32_t flags);
+  void PushSignal(uint32_t kind, SlabId id, uint32_t value);
+  void RetrySignals();
+
+  // Room for a request record whose text the caller writes in place: the hot path. Null when full or when the text is
+  // too large for the ring.
+  RequestRecord* Reserve(Exchange* exchange, uint32_t body_length, char** text);
+  void Publish(Exchange* exchange, RequestRecord* record);
+
+  // Takes a request back that the worker has not started: its text and body are the exchange's again.
+  bool TakeBack(Exchange* exchange);
+  bool IsStarted(Exchange* exchange);
+  // After the worker's end: lets go of the blocks in what it never read.
+  void DropUnread();
+
+  std::shared_ptr<WorkerSlot> slot;
+  LaneControl* control;
+  RingProducer requests;
+  RingConsumer responses;
+  State state = State::kBooting;
+  List<Exchange, &Exchange::link> unclaimed;  // oldest first; may hold started ones until someone looks
+  List<Exchange, &Exchange::link> claimed;
+  uint32_t exchange_count = 0;
+  uint32_t progress_mark = 0;  // request_head at the last look
+  bool is_stalled = false;     // it made no progress with requests waiting
+  bool needs_wake = false;
+  bool is_drain_reported = false;
+
+ private:
+  std::deque<SignalRecord> signals_;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_SERVER_LANE_H_

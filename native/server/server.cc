@@ -1,0 +1,127 @@
+#include "server/server.h"
+
+#include "base/check.h"
+
+namespace hornet {
+
+Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_control,
+               std::function<void(IoEvent)> on_event)
+    : on_event_(std::move(on_event)), drains_left_(io_threads) {
+  for (uint32_t i = 0; i < io_threads; i++) {
+    auto* word = reinterpret_cast<uint32_t*>(io_control + i * kIoControlStride);
+    threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, word, &shared_,
+                                                  [this](IoEvent event) { HandleEvent(std::move(event)); }));
+  }
+}
+
+Server::~Server() { Close(); }
+
+int Server::Listen(const ListenerSpec& spec, SocketAddress* bound) {
+  auto listener = std::make_unique<ListenSocket>();
+  int error = listener->Open(spec, static_cast<uint32_t>(threads_.size()));
+  if (error != 0) return error;
+  *bound = listener->address();
+  listeners_.push_back(std::move(listener));
+  return is_started_ ? Publish(static_cast<uint32_t>(listeners_.size()) - 1) : 0;
+}
+
+int Server::Publish(uint32_t listener_index) {
+  bool is_tcp = listeners_[listener_index]->address().family() != AF_UNIX;
+  for (uint32_t i = 0; i < threads_.size(); i++) {
+    int fd = listeners_[listener_index]->Duplicate(i);
+    if (fd < 0) return fd;
+    threads_[i]->Post([=](IoThread* thread) { thread->AddListener(listener_index, fd, is_tcp); });
+  }
+  return 0;
+}
+
+int Server::Start() {
+  CHECK(!is_started_);
+  for (auto& thread : threads_) {
+    int error = thread->Start();
+    if (error != 0) return error;
+  }
+  is_started_ = true;
+  for (uint32_t i = 0; i < listeners_.size(); i++) {
+    int error = Publish(i);
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+void Server::PostAll(std::function<void(IoThread*)> task) {
+  for (auto& thread : threads_) thread->Post(task);
+}
+
+void Server::AddWorker(std::shared_ptr<WorkerSlot> slot) {
+  uint32_t count = static_cast<uint32_t>(threads_.size());
+  slot->drains_left.store(count);
+  slot->removals_left.store(count);
+  {
+    std::lock_guard<std::mutex> lock(workers_mutex_);
+    workers_[slot->id] = slot;
+  }
+  PostAll([slot](IoThread* thread) { thread->AddWorker(slot); });
+}
+
+void Server::ReadyWorker(uint32_t worker_id) {
+  PostAll([worker_id](IoThread* thread) { thread->ReadyWorker(worker_id); });
+}
+
+void Server::DrainWorker(uint32_t worker_id) {
+  PostAll([worker_id](IoThread* thread) { thread->DrainWorker(worker_id); });
+}
+
+void Server::RemoveWorker(uint32_t worker_id) {
+  PostAll([worker_id](IoThread* thread) { thread->RemoveWorker(worker_id); });
+}
+
+std::shared_ptr<WorkerSlot> Server::FindWorker(uint32_t worker_id) {
+  std::lock_guard<std::mutex> lock(workers_mutex_);
+  auto found = workers_.find(worker_id);
+  return found == workers_.end() ? nullptr : found->second;
+}
+
+void Server::Drain() {
+  PostAll([](IoThread* thread) { thread->Drain(); });
+}
+
+void Server::Close() {
+  if (is_closed_) return;
+  is_closed_ = true;
+  if (is_started_) {
+    PostAll([](IoThread* thread) { thread->Stop(); });
+    for (auto& thread : threads_) thread->Join();
+  }
+  // Unix paths are removed here.
+  listeners_.clear();
+}
+
+IoSnapshot Server::Snapshot() {
+  IoSnapshot sum;
+  for (auto& thread : threads_) {
+    IoSnapshot each = thread->Snapshot();
+    sum.http.accepted += each.http.accepted;
+    sum.http.requests += each.http.requests;
+    sum.http.shed += each.http.shed;
+    sum.http.failed += each.http.failed;
+    sum.http.bytes_read += each.http.bytes_read;
+    sum.http.bytes_written += each.http.bytes_written;
+    for (int i = 0; i < 8; i++) sum.http.rejected[i] += each.http.rejected[i];
+    sum.connections_open += each.connections_open;
+    sum.in_flight += each.in_flight;
+    sum.memory_bytes += each.memory_bytes;
+  }
+  return sum;
+}
+
+void Server::HandleEvent(IoEvent event) {
+  if (event.type == IoEvent::Type::kDrained && drains_left_.fetch_sub(1) != 1) return;
+  if (event.type == IoEvent::Type::kWorkerRemoved) {
+    std::lock_guard<std::mutex> lock(workers_mutex_);
+    workers_.erase(event.worker_id);
+  }
+  on_event_(std::move(event));
+}
+
+}  // namespace hornet

@@ -1,0 +1,60 @@
+// The whole native server: listeners, I/O threads, workers. Knows nothing of JavaScript.
+// Thread: the one that made it (the master's); everything that happens elsewhere comes back through `on_event`.
+// Life:   constructor, Listen()*, Start(), workers come and go, Drain(), Close().
+#ifndef HORNET_SERVER_SERVER_H_
+#define HORNET_SERVER_SERVER_H_
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "net/listener.h"
+#include "server/io_thread.h"
+
+namespace hornet {
+
+class Server {
+ public:
+  // `io_control`: kIoControlStride bytes per thread, shared with the workers. `on_event` is called on any thread.
+  Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_control, std::function<void(IoEvent)> on_event);
+  ~Server();
+
+  // 0 or a negative errno. After Start() the listener accepts at once.
+  int Listen(const ListenerSpec& spec, SocketAddress* bound);
+  int Start();
+  void AddWorker(std::shared_ptr<WorkerSlot> slot);
+  void ReadyWorker(uint32_t worker_id);
+  void DrainWorker(uint32_t worker_id);
+  void RemoveWorker(uint32_t worker_id);
+  void Drain();
+  void Close();
+  IoSnapshot Snapshot();
+  uint32_t queued() const { return shared_.queued.load(std::memory_order_relaxed); }
+
+  // From a worker's thread.
+  std::shared_ptr<WorkerSlot> FindWorker(uint32_t worker_id);
+  void Wake(uint32_t io_thread) { threads_[io_thread]->waker()->Wake(); }
+  uint32_t io_threads() const { return static_cast<uint32_t>(threads_.size()); }
+
+ private:
+  int Publish(uint32_t listener_index);
+  void PostAll(std::function<void(IoThread*)> task);
+  void HandleEvent(IoEvent event);
+
+  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::vector<std::unique_ptr<ListenSocket>> listeners_;
+  std::function<void(IoEvent)> on_event_;
+  std::mutex workers_mutex_;
+  std::map<uint32_t, std::shared_ptr<WorkerSlot>> workers_;
+  SharedState shared_;
+  std::atomic<uint32_t> drains_left_{0};
+  bool is_started_ = false;
+  bool is_closed_ = false;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_SERVER_SERVER_H_

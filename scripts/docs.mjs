@@ -1,0 +1,99 @@
+// Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
+// src/errors.ts. Reads what `npm run build -- --ts` made of them.
+//
+//   node scripts/docs.mjs           writes the pages
+//   node scripts/docs.mjs --check   writes nothing; fails when a page is not what would be written
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { root } from './lib/addon.mjs'
+
+const load = (module) => import(pathToFileURL(join(root, 'dist', module)).href)
+
+async function settingsPage() {
+  const { settingGroups, settingEntries, environmentName } = await load('config/settings.js')
+  const lines = [
+    '# Settings',
+    '',
+    '<!-- Written by `npm run docs` from src/config/settings.ts; do not edit. -->',
+    '',
+    'Each setting is an option of the command and a variable in the environment. What is given later in this list counts:',
+    'defaults, environment, `HORNET_CMD_ARGS` (options, written as on a command line), command line. Several values of a',
+    'repeatable setting are separated by blanks in the environment. An unknown option, or an unknown variable that begins',
+    'with `HORNET_`, is an error.',
+  ]
+  for (const group of settingGroups) {
+    lines.push(
+      '',
+      `## ${group}`,
+      '',
+      '| option | environment | default | a value must be | meaning |',
+      '|---|---|---|---|---|',
+    )
+    for (const [, setting] of settingEntries) {
+      if (setting.group !== group) continue
+      const names = [setting.short, setting.flag, setting.alias].filter((name) => name !== undefined)
+      const metavar = setting.kind.metavar ? ` ${setting.kind.metavar}` : ''
+      const variables = [environmentName(setting.flag), setting.platform?.name].filter((name) => name !== undefined)
+      lines.push(
+        row([
+          names.map((name) => code(`${name}${metavar}`)).join(' '),
+          variables.map(code).join(' '),
+          setting.defaultText ? code(setting.defaultText) : '',
+          setting.kind.accepts,
+          `${setting.summary}${setting.repeatable ? ' Repeatable.' : ''}`,
+        ]),
+      )
+    }
+  }
+  return `${lines.join('\n')}\n`
+}
+
+async function errorsPage() {
+  const { errorTable } = await load('errors.js')
+  const lines = [
+    '# Errors',
+    '',
+    '<!-- Written by `npm run docs` from src/errors.ts; do not edit. -->',
+    '',
+    'Errors of Hornet itself are a `HornetError` with one of these codes. When the command ends because of one, it prints',
+    'one line on standard error (for an application that threw, its stack as well) and exits with the status given here.',
+    '',
+    '| code | exit status | meaning |',
+    '|---|---|---|',
+    ...Object.entries(errorTable).map(([name, { exit, summary }]) => row([code(name), String(exit), summary])),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function row(cells) {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function code(text) {
+  return `\`${text}\``
+}
+
+async function main(args) {
+  const check = args.includes('--check')
+  if (args.some((arg) => arg !== '--check')) {
+    console.error('usage: node scripts/docs.mjs [--check]')
+    return 2
+  }
+  const pages = { 'docs/settings.md': await settingsPage(), 'docs/errors.md': await errorsPage() }
+  let stale = 0
+  for (const [file, text] of Object.entries(pages)) {
+    const path = join(root, file)
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue
+    stale += 1
+    if (check) {
+      console.error(`${file} is not what the tables say: run \`npm run docs\` and commit it`)
+      continue
+    }
+    writeFileSync(path, text)
+    console.log(`wrote ${file}`)
+  }
+  return check && stale > 0 ? 1 : 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

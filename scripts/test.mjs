@@ -1,0 +1,89 @@
+// Compiles and runs the tests.
+//
+//   npm test                       all but the extended ones (*.extended.test.ts)
+//   npm test -- http/keep-alive    the files whose path holds one of the words given, extended ones too
+//   npm test -- --extended         all
+//   npm test -- --name PATTERN     only tests whose name matches, in the files chosen
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { parseArgs } from 'node:util'
+import { compileAddon, missingTools, root } from './lib/addon.mjs'
+import { compileTypeScript } from './lib/typescript.mjs'
+
+/** A file that takes longer is ended and fails. The slowest one compiles the addon. */
+const fileTimeoutMs = 180_000
+
+/** Machines that test this have two cores or more, and the tests start servers of several threads. */
+const concurrency = 2
+
+/** The test sources that the arguments choose, relative to the repository. */
+function chooseFiles(words, extended) {
+  return readdirSync(join(root, 'test'), { recursive: true })
+    .map((name) => `test/${name}`)
+    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
+    .filter((name) => extended || words.length > 0 || !name.endsWith('.extended.test.ts'))
+    .sort()
+}
+
+/** Tests compile what they run: an addon older than its sources would be tested in their place. */
+function buildWhatIsStale() {
+  const newest = Math.max(...['native', 'binding.gyp'].map((name) => newestChangeMs(join(root, name))))
+  const binary = join(root, 'build/Release/hornet.node')
+  const isStale = !existsSync(binary) || statSync(binary).mtimeMs < newest
+  if (isStale && missingTools().length === 0) {
+    const { ok, output } = compileAddon()
+    if (!ok) {
+      console.error(output)
+      return 1
+    }
+  }
+  return compileTypeScript('tsconfig.json') || compileTypeScript('test/tsconfig.json')
+}
+
+function newestChangeMs(path) {
+  const stat = statSync(path)
+  if (!stat.isDirectory()) return stat.mtimeMs
+  return Math.max(0, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))))
+}
+
+async function main(args) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { extended: { type: 'boolean', default: false }, name: { type: 'string' } },
+  })
+  const sources = chooseFiles(positionals, values.extended)
+  if (sources.length === 0) {
+    console.error(`no test file matches ${positionals.join(' ')}`)
+    return 1
+  }
+  const status = buildWhatIsStale()
+  if (status !== 0) return status
+
+  let passed = 0
+  let failed = 0
+  const stream = run({
+    files: sources.map((name) => join(root, 'build/test-out', name.replace(/\.ts$/, '.js'))),
+    concurrency,
+    timeout: fileTimeoutMs,
+    ...(values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }),
+  })
+  stream.on('test:pass', ({ skip, todo }) => {
+    if (skip === undefined && todo === undefined) passed += 1
+  })
+  stream.on('test:fail', ({ todo }) => {
+    if (todo === undefined) failed += 1
+  })
+  const output = stream.compose(new spec())
+  for await (const text of output) process.stdout.write(text)
+  if (passed + failed === 0) {
+    console.error('no test ran')
+    return 1
+  }
+  return failed === 0 ? 0 : 1
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,100 @@
+/**
+ * Reads a command line into raw texts, one list per setting. What the texts mean is for load.ts.
+ */
+import { Command, CommanderError, Option } from 'commander'
+import { HornetError } from '../errors.js'
+import { type AnySetting, type SettingKey, settingEntries } from './settings.js'
+
+/** Texts given for each setting, in order. */
+export type RawValues = Partial<Record<SettingKey, string[]>>
+
+export type CommandLine =
+  | { kind: 'run'; values: RawValues; app?: string }
+  /** `--help` or `--version` was given: `text` is the answer. */
+  | { kind: 'print'; text: string }
+
+const helpWidthDefault = 100 // columns
+
+const helpFooter = `
+Every option can also be set in the environment: --max-connections is HORNET_MAX_CONNECTIONS. There,
+blanks separate several values of a repeatable option. HORNET_CMD_ARGS holds more options, written
+as on a command line. Of these, the later goes before the earlier: defaults, environment,
+HORNET_CMD_ARGS, command line.
+
+Signals: TERM stops gracefully, INT and QUIT stop quickly, HUP reloads the application, TTIN and TTOU
+add and remove a worker, USR1 reopens the log.
+
+Examples:
+  hornet app.mjs                          serve the default export of app.mjs
+  hornet -w 4 -b :8080 server.js:app      four workers, every address, the export named app
+  hornet -b unix:/run/shop.sock shop.ts   behind a proxy, on a unix socket`
+
+/**
+ * @param argv The arguments, without the names of node and script.
+ * @throws HornetError `ERR_HORNET_USAGE` when they cannot be understood.
+ */
+export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
+  const values: RawValues = {}
+  let printed = ''
+  const command = new Command('hornet')
+    .usage('[OPTIONS] APP')
+    .description('Serves a Node.js web application from a pool of worker threads.')
+    .argument(
+      '[APP]',
+      'the application: a module path, and the name of its export after a colon when there are several',
+    )
+    .allowExcessArguments(false)
+    .version(`hornet ${version}`, '-V, --version', 'Print the version.')
+    .helpOption('-h, --help', 'Print this help.')
+    .addHelpText('after', helpFooter)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => {
+        printed += text
+      },
+      writeErr: () => {},
+      getOutHelpWidth: () => process.stdout.columns ?? helpWidthDefault,
+    })
+    // Without an action commander would not report unknown options before missing arguments.
+    .action(() => {})
+  for (const [key, setting] of settingEntries) {
+    for (const option of optionsOf(setting)) {
+      option.argParser((text: string) => {
+        const texts = values[key] ?? []
+        texts.push(text)
+        values[key] = texts
+      })
+      command.addOption(option)
+    }
+  }
+  try {
+    command.parse(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return { kind: 'print', text: printed }
+    throw new HornetError('ERR_HORNET_USAGE', oneLine(error.message), { cause: error })
+  }
+  return { kind: 'run', values, app: command.args[0] }
+}
+
+function optionsOf(setting: AnySetting): Option[] {
+  const names = [setting.short, setting.alias, setting.flag].filter((name) => name !== undefined)
+  const notes = [setting.repeatable ? 'repeatable' : '', setting.defaultText ? `default: ${setting.defaultText}` : '']
+  const note = notes.filter((text) => text !== '').join('; ')
+  const summary = note ? `${setting.summary} (${note})` : setting.summary
+  const { metavar } = setting.kind
+  if (metavar) return [new Option(`${names.join(', ')} <${metavar}>`, summary).helpGroup(`${setting.group}:`)]
+  // The opposite of a switch undoes what the environment says.
+  return [
+    new Option(names.join(', '), summary).preset('true').helpGroup(`${setting.group}:`),
+    new Option(`--no-${setting.flag.slice(2)}`).preset('false').hideHelp(),
+  ]
+}
+
+/** Commander's messages span lines and start with "error:"; ours are one line after the program's name. */
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (.*)\?\)/, ' (did you mean $1?)')
+    .replaceAll('\n', ' ')
+}

@@ -1,0 +1,313 @@
+/**
+ * Every setting of Hornet: flag, default, what is accepted, what it does. One of the four tables; flags, environment
+ * names, validation, help and the settings reference are derived from it.
+ */
+import {
+  type BindSpec,
+  bindAddress,
+  choice,
+  duration,
+  environmentVariable,
+  filePath,
+  integer,
+  logDestination,
+  type Machine,
+  nodeArguments,
+  octalMask,
+  onOff,
+  portOfPlatform,
+  size,
+  type ValueKind,
+  workerCount,
+} from './values.js'
+
+export const settingGroups = ['Sockets', 'Pool', 'Time', 'Limits', 'Logs', 'Process'] as const
+
+interface SettingCommon<T> {
+  /** Also gives the environment name: `--max-connections` is `HORNET_MAX_CONNECTIONS`. */
+  readonly flag: `--${string}`
+  readonly short?: `-${string}`
+  /** A second flag of the same meaning. */
+  readonly alias?: `--${string}`
+  readonly group: (typeof settingGroups)[number]
+  readonly summary: string
+  readonly kind: ValueKind<T>
+  /** The default in words, for the help; empty when there is nothing to say. */
+  readonly defaultText: string
+  /** A variable that hosting platforms set for the same purpose; any HORNET_ name goes before it. */
+  readonly platform?: { readonly name: string; readonly kind: ValueKind<T> }
+}
+
+/** A setting with one value: the last one given counts. */
+export interface SingleSetting<T> extends SettingCommon<T> {
+  readonly repeatable: false
+  readonly default: (machine: Machine) => T
+}
+
+/** A setting that may be given several times. In the environment its values are separated by blanks. */
+export interface RepeatableSetting<T> extends SettingCommon<T> {
+  readonly repeatable: true
+  readonly default: (machine: Machine) => readonly T[]
+}
+
+const day = 24 * 60 * 60 * 1000 // ms
+const mebibyte = 1024 * 1024
+/** Also where TTIN stops. */
+export const workersMax = 1024
+
+/** Keys carry the unit of the value; flags do not, since values may be written in any unit. */
+export const settingsTable = {
+  bind: many({
+    flag: '--bind',
+    short: '-b',
+    group: 'Sockets',
+    summary: 'Listen on HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or an inherited socket fd://N.',
+    kind: bindAddress,
+    default: (): readonly BindSpec[] => [{ kind: 'tcp', host: '127.0.0.1', port: 8000 }],
+    defaultText: '127.0.0.1:8000, or 0.0.0.0:$PORT',
+    platform: { name: 'PORT', kind: portOfPlatform },
+  }),
+  backlog: one({
+    flag: '--backlog',
+    group: 'Sockets',
+    summary: 'Connections the kernel may hold before they are accepted.',
+    kind: integer(1, 65_535),
+    default: () => 2048,
+    defaultText: '2048',
+  }),
+  umask: one<number | undefined>({
+    flag: '--umask',
+    group: 'Sockets',
+    summary: 'File mode creation mask of the process: decides who may connect to a unix socket.',
+    kind: octalMask,
+    default: () => undefined,
+    defaultText: 'inherited',
+  }),
+  reusePort: one({
+    flag: '--reuse-port',
+    group: 'Sockets',
+    summary: 'Share each TCP port with other processes that ask for the same (SO_REUSEPORT).',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+  }),
+
+  workers: one({
+    flag: '--workers',
+    short: '-w',
+    group: 'Pool',
+    summary: 'Worker threads, or auto for one per available processor.',
+    kind: workerCount(workersMax),
+    default: (machine) => Math.min(machine.parallelism, workersMax),
+    defaultText: '$WEB_CONCURRENCY, or auto',
+    platform: { name: 'WEB_CONCURRENCY', kind: workerCount(workersMax) },
+  }),
+  ioThreads: one({
+    flag: '--io-threads',
+    group: 'Pool',
+    summary: 'Native threads that own the connections.',
+    kind: integer(1, 64),
+    // One such thread feeds about eight workers.
+    default: (machine) => Math.min(Math.ceil(machine.parallelism / 8), 64),
+    defaultText: 'one per 8 processors',
+  }),
+  workerConnections: one({
+    flag: '--worker-connections',
+    group: 'Pool',
+    summary: 'Requests a worker may have in flight at once.',
+    kind: integer(1, 65_535),
+    default: () => 1000,
+    defaultText: '1000',
+  }),
+  requestQueue: one({
+    flag: '--request-queue',
+    group: 'Pool',
+    summary: 'Requests that may wait for a worker; beyond that they are answered 503.',
+    kind: integer(0, 1_000_000),
+    default: () => 4096,
+    defaultText: '4096',
+  }),
+  queueTimeoutMs: one({
+    flag: '--queue-timeout',
+    group: 'Pool',
+    summary: 'Longest time a request waits for a worker before it is answered 503.',
+    kind: duration(1, day),
+    default: () => 10_000,
+    defaultText: '10s',
+  }),
+  nodeArgs: many({
+    flag: '--node-arg',
+    group: 'Pool',
+    summary: 'Argument for the Node.js of each worker, for example --node-arg "--import tsx".',
+    kind: nodeArguments,
+    default: (): readonly (readonly string[])[] => [],
+    defaultText: '',
+  }),
+
+  bootTimeoutMs: one({
+    flag: '--boot-timeout',
+    group: 'Time',
+    summary: 'Longest time the application may take to load.',
+    kind: duration(1, day),
+    default: () => 60_000,
+    defaultText: '60s',
+  }),
+  gracefulTimeoutMs: one({
+    flag: '--graceful-timeout',
+    group: 'Time',
+    summary: 'Time that requests in flight get to finish when a worker or the server stops.',
+    kind: duration(0, day),
+    default: () => 30_000,
+    defaultText: '30s',
+  }),
+  keepAliveMs: one({
+    flag: '--keep-alive',
+    group: 'Time',
+    summary: 'Time an idle connection stays open for another request.',
+    kind: duration(1, day),
+    default: () => 5000,
+    defaultText: '5s',
+  }),
+  headerTimeoutMs: one({
+    flag: '--header-timeout',
+    group: 'Time',
+    summary: 'Longest time for a whole request head to arrive.',
+    kind: duration(1, day),
+    default: () => 30_000,
+    defaultText: '30s',
+  }),
+  bodyTimeoutMs: one({
+    flag: '--body-timeout',
+    group: 'Time',
+    summary: 'Longest pause between two pieces of a request body.',
+    kind: duration(1, day),
+    default: () => 30_000,
+    defaultText: '30s',
+  }),
+
+  limitRequestLineBytes: one({
+    flag: '--limit-request-line',
+    group: 'Limits',
+    summary: 'Length of the request line.',
+    kind: size(64, 65_536),
+    default: () => 8190,
+    defaultText: '8190',
+  }),
+  limitRequestFields: one({
+    flag: '--limit-request-fields',
+    group: 'Limits',
+    summary: 'Header fields of a request.',
+    kind: integer(1, 512),
+    default: () => 100,
+    defaultText: '100',
+  }),
+  limitRequestFieldBytes: one({
+    flag: '--limit-request-field-size',
+    group: 'Limits',
+    summary: 'Length of one header field: name, colon and value.',
+    kind: size(64, 65_536),
+    default: () => 8190,
+    defaultText: '8190',
+  }),
+  limitRequestBodyBytes: one({
+    flag: '--limit-request-body',
+    group: 'Limits',
+    summary: 'Size of a request body; 0 for no limit.',
+    kind: size(0, 1024 * 1024 * mebibyte),
+    default: () => 0,
+    defaultText: '0',
+  }),
+  maxConnections: one({
+    flag: '--max-connections',
+    group: 'Limits',
+    summary: 'Connections open at once; further ones wait in the backlog.',
+    kind: integer(1, 1_000_000),
+    default: () => 10_000,
+    defaultText: '10000',
+  }),
+
+  logLevel: one({
+    flag: '--log-level',
+    group: 'Logs',
+    summary: 'Least important messages that are logged.',
+    kind: choice(['debug', 'info', 'warn', 'error']),
+    default: () => 'info' as const,
+    defaultText: 'info',
+  }),
+  logFormat: one({
+    flag: '--log-format',
+    group: 'Logs',
+    summary: 'Log as lines of text, or as one JSON object a line.',
+    kind: choice(['text', 'json']),
+    default: () => 'text' as const,
+    defaultText: 'text',
+  }),
+  errorLogfile: one({
+    flag: '--error-logfile',
+    alias: '--log-file',
+    group: 'Logs',
+    summary: 'File for the log, opened again on USR1; - for standard error.',
+    kind: logDestination,
+    default: () => '-',
+    defaultText: '-',
+  }),
+
+  factory: one({
+    flag: '--factory',
+    group: 'Process',
+    summary: 'The export is a function that makes the application: call it first.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+  }),
+  chdir: one<string | undefined>({
+    flag: '--chdir',
+    group: 'Process',
+    summary: 'Go to this folder before anything else; relative paths start there.',
+    kind: filePath,
+    default: () => undefined,
+    defaultText: '',
+  }),
+  env: many({
+    flag: '--env',
+    short: '-e',
+    group: 'Process',
+    summary: 'Set a variable in the environment of the application.',
+    kind: environmentVariable,
+    default: (): readonly (readonly [name: string, value: string])[] => [],
+    defaultText: '',
+  }),
+  pid: one<string | undefined>({
+    flag: '--pid',
+    group: 'Process',
+    summary: 'Write the process id to this file while the server runs.',
+    kind: filePath,
+    default: () => undefined,
+    defaultText: '',
+  }),
+} as const
+
+type SettingsTable = typeof settingsTable
+
+export type SettingKey = keyof SettingsTable
+
+/** All settings with their final values. Times in milliseconds, sizes in bytes. Frozen. */
+export type Settings = { readonly [Key in SettingKey]: ReturnType<SettingsTable[Key]['default']> }
+
+/** A row of the table seen without its value type, for code that treats all rows alike. */
+export type AnySetting = SingleSetting<unknown> | RepeatableSetting<unknown>
+
+export const settingEntries = Object.entries(settingsTable) as ReadonlyArray<[SettingKey, AnySetting]>
+
+/** `--max-connections` is `HORNET_MAX_CONNECTIONS` in the environment. */
+export function environmentName(flag: `--${string}`): string {
+  return `HORNET_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`
+}
+
+function one<T>(setting: Omit<SingleSetting<T>, 'repeatable'>): SingleSetting<T> {
+  return { ...setting, repeatable: false }
+}
+
+function many<T>(setting: Omit<RepeatableSetting<T>, 'repeatable'>): RepeatableSetting<T> {
+  return { ...setting, repeatable: true }
+}

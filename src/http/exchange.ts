@@ -1,0 +1,70 @@
+/**
+ * What the worker knows of one request and its response. Hung on `req` and `res` by one symbol each, because frameworks
+ * replace their prototypes: nothing of ours may live there alone.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ExchangeId, Lane } from '../seam/lane.js'
+import type { Outbox } from '../seam/outbox.js'
+import type { Connection } from './connection.js'
+import type { ServerCore } from './server.js'
+
+export const kExchange = Symbol('hornet.exchange')
+
+export class Exchange implements ExchangeId {
+  readonly core: ServerCore
+  readonly lane: Lane
+  readonly outbox: Outbox
+  readonly index: number
+  readonly generation: number
+  /** The native connection: slot and generation. */
+  readonly connectionIndex: number
+  readonly connectionGeneration: number
+  /** Flags of the request record. */
+  readonly flags: number
+  /** Target NUL (name NUL value NUL)* addresses; see native/ring/records.h. */
+  readonly text: string
+  readonly targetLength: number
+  readonly headerCount: number
+  req: IncomingMessage | null = null
+  res: ServerResponse | null = null
+  /** The stand-in for the connection's socket, once someone asked for it. */
+  connection: Connection | null = null
+  /** Bytes of a streamed body the application has not taken yet. */
+  unread = 0
+  /** The whole request has arrived and was pushed. */
+  bodyEnded = true
+  /** The I/O thread has no more interest in it: answered, or the peer is gone. */
+  isOver = false
+
+  constructor(
+    core: ServerCore,
+    lane: Lane,
+    outbox: Outbox,
+    index: number,
+    generation: number,
+    connectionIndex: number,
+    connectionGeneration: number,
+    flags: number,
+    text: string,
+    targetLength: number,
+    headerCount: number,
+  ) {
+    this.core = core
+    this.lane = lane
+    this.outbox = outbox
+    this.index = index
+    this.generation = generation
+    this.connectionIndex = connectionIndex
+    this.connectionGeneration = connectionGeneration
+    this.flags = flags
+    this.text = text
+    this.targetLength = targetLength
+    this.headerCount = headerCount
+  }
+}
+
+/** The exchange behind a `req` or `res`, if it is one of ours. */
+export function exchangeOf(message: object): Exchange | undefined {
+  // The symbol is ours: what hangs on it is an Exchange.
+  return (message as { [kExchange]?: Exchange })[kExchange]
+}

@@ -1,0 +1,67 @@
+/**
+ * Header names and values on the way out: what is known to be fine without asking Node, and what needs Node's own care.
+ */
+
+/** What a field means to the framing of a response. */
+export enum FieldRole {
+  Plain = 0,
+  ContentLength = 1,
+  Date = 2,
+  /** Connection, Transfer-Encoding and others that change the framing: Node's own code handles them. */
+  Special = 3,
+}
+
+export interface FieldInfo {
+  readonly lower: string
+  readonly role: FieldRole
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** Values that are the same in ASCII, latin1 and UTF-8 and allowed by every Node. */
+const plainValue = /^[\t\x20-\x7e]*$/
+
+const special = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
+
+// Names are few and come again; the bound is for apps that make them up.
+const KNOWN_MAX = 512
+const known = new Map<string, FieldInfo>()
+
+/** Facts about a valid field name; undefined for what Node must judge. */
+export function fieldInfo(name: string): FieldInfo | undefined {
+  const found = known.get(name)
+  return found !== undefined ? found : learn(name)
+}
+
+function learn(name: string): FieldInfo | undefined {
+  if (typeof name !== 'string' || !token.test(name)) return undefined
+  const lower = name.toLowerCase()
+  const role =
+    lower === 'content-length'
+      ? FieldRole.ContentLength
+      : lower === 'date'
+        ? FieldRole.Date
+        : special.has(lower)
+          ? FieldRole.Special
+          : FieldRole.Plain
+  const info = { lower, role }
+  if (known.size < KNOWN_MAX) known.set(name, info)
+  return info
+}
+
+export function isPlainValue(value: string): boolean {
+  return plainValue.test(value)
+}
+
+/**
+ * The prototype of header tables: null-prototype objects in effect, as Node's are, but made by a constructor, so that
+ * V8 gives tables with the same names one shape instead of a dictionary each.
+ */
+function HeaderTable(this: object): void {}
+HeaderTable.prototype = Object.create(null)
+
+export type HeaderEntries = { [lower: string]: [name: string, value: unknown] }
+
+export function newHeaderTable(): HeaderEntries {
+  // A function called with `new` for its prototype alone: TypeScript has no type for that.
+  return new (HeaderTable as unknown as new () => HeaderEntries)()
+}

@@ -1,0 +1,137 @@
+/**
+ * `req`: Node's own IncomingMessage, built by Node's constructor, with what is expensive made on first use. The lazy
+ * parts are accessors on Node's prototype (`installIncoming`), since frameworks put their own prototypes in between and
+ * keep only the end of the chain; each answers for our objects and leaves others as they were.
+ */
+import type { Buffer } from 'node:buffer'
+import { IncomingMessage } from 'node:http'
+import {
+  CHUNK_FLAG_LAST,
+  CHUNK_FLAG_TRAILERS,
+  KIND_CONSUME,
+  methodNames,
+  REQUEST_FLAG_HTTP10,
+} from '../seam/records.js'
+import { type Exchange, exchangeOf, kExchange } from './exchange.js'
+import { kHeadersCount, kTrailersCount } from './internals.js'
+
+const kRawHeaders = Symbol('hornet.rawHeaders')
+const kSocketValue = Symbol('hornet.socket')
+
+/** Fields of Node's class that its types leave out, and ours. */
+export interface IncomingFields {
+  [kExchange]: Exchange | undefined
+  [kRawHeaders]: string[] | null
+  [kSocketValue]: unknown
+  [kHeadersCount]: number
+  [kTrailersCount]: number
+  rawTrailers: string[]
+  complete: boolean
+  _consumed: boolean
+  _dumped: boolean
+  _read: (size: number) => void
+}
+
+export class Incoming extends IncomingMessage {
+  declare [kExchange]: Exchange
+
+  constructor(exchange: Exchange, method: number) {
+    // No socket yet: the accessor makes it when someone asks.
+    super(null as never)
+    this[kExchange] = exchange
+    this.method = methodNames[method]
+    this.url = exchange.text.slice(0, exchange.targetLength)
+    this.httpVersionMajor = 1
+    if ((exchange.flags & REQUEST_FLAG_HTTP10) !== 0) {
+      this.httpVersionMinor = 0
+      this.httpVersion = '1.0'
+    } else {
+      this.httpVersionMinor = 1
+      this.httpVersion = '1.1'
+    }
+    ;(this as unknown as IncomingFields)[kHeadersCount] = exchange.headerCount * 2
+  }
+}
+
+/** Reads of a request whose body is streamed: what the application took makes room for more. */
+export function readStreamed(this: IncomingMessage): void {
+  const exchange = exchangeOf(this)
+  if (exchange === undefined) return
+  // Where Node notes that the application wants the body.
+  const fields = this as unknown as IncomingFields
+  if (!fields._consumed) fields._consumed = true
+  if (exchange.isOver || exchange.bodyEnded) return
+  // The stream is empty, or nearly: all that was pushed so far was taken. Said even for nothing: a client may be
+  // waiting for 100 (Continue).
+  const taken = exchange.unread
+  exchange.unread = 0
+  exchange.outbox.signal(KIND_CONSUME, exchange, taken)
+}
+
+/** A piece of a streamed body came. */
+export function pushBody(exchange: Exchange, flags: number, data: Buffer | null): void {
+  const { req } = exchange
+  if (req === null) return
+  if ((flags & CHUNK_FLAG_TRAILERS) !== 0 && data !== null) {
+    // name NUL value NUL ...: the last string is empty.
+    const strings = data.toString('latin1').split('\0')
+    strings.pop()
+    const fields = req as unknown as IncomingFields
+    fields.rawTrailers = strings
+    fields[kTrailersCount] = strings.length
+  } else if (data !== null && data.length > 0) {
+    exchange.unread += data.length
+    if (!req.destroyed && (req.push(data) || exchange.res?.writableEnded)) readStreamed.call(req)
+  }
+  if ((flags & CHUNK_FLAG_LAST) !== 0) endBody(exchange)
+}
+
+/** The whole message has arrived. */
+export function endBody(exchange: Exchange): void {
+  const { req } = exchange
+  exchange.bodyEnded = true
+  if (req === null) return
+  req.complete = true
+  if (!req.destroyed) req.push(null)
+}
+
+function rawHeadersOf(exchange: Exchange): string[] {
+  if (exchange.headerCount === 0) return []
+  const { text, targetLength } = exchange
+  // The fields lie between the target and the addresses.
+  return text.slice(targetLength + 1, text.lastIndexOf('\0')).split('\0')
+}
+
+/** Puts the accessors on Node's prototype; once per thread. */
+export function installIncoming(): void {
+  const { prototype } = IncomingMessage
+  if (Object.getOwnPropertyDescriptor(prototype, 'rawHeaders') !== undefined) return
+  Object.defineProperties(prototype, {
+    rawHeaders: {
+      configurable: true,
+      enumerable: false,
+      get(this: IncomingFields) {
+        const exchange = this[kExchange]
+        if (exchange === undefined || this[kRawHeaders]?.length !== 0) return this[kRawHeaders]
+        const made = rawHeadersOf(exchange)
+        this[kRawHeaders] = made
+        return made
+      },
+      set(this: IncomingFields, value: string[]) {
+        this[kRawHeaders] = value
+      },
+    },
+    socket: {
+      configurable: true,
+      enumerable: false,
+      get(this: IncomingFields) {
+        const exchange = this[kExchange]
+        if (exchange === undefined || this[kSocketValue] !== null) return this[kSocketValue]
+        return exchange.core.connectionOf(exchange)
+      },
+      set(this: IncomingFields, value: unknown) {
+        this[kSocketValue] = value
+      },
+    },
+  })
+}

@@ -1,0 +1,392 @@
+/**
+ * `res`: Node's own ServerResponse, built by Node's constructor. Two roads lead to the wire:
+ *
+ * - lean: `end(body)` with nothing written before. Head and body become one record; the I/O thread adds Date,
+ *   Connection and the length. This is where a server spends its life.
+ * - raw: everything else. Node's own code frames the bytes and writes them to the stand-in socket (connection.ts), which
+ *   passes them on. Trailers, interim responses, chunks, corking, backpressure: all Node's.
+ *
+ * The few methods that choose between them sit on Node's ServerResponse.prototype (`installOutgoing`), since frameworks
+ * put their own prototypes in between and keep only the end of the chain; for others' objects they call Node's.
+ */
+import { Buffer } from 'node:buffer'
+import { type IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
+import {
+  RESPOND_FLAG_CHUNKED,
+  RESPOND_FLAG_CLOSE,
+  RESPOND_FLAG_CONNECTION,
+  RESPOND_FLAG_DATE,
+  RESPOND_FLAG_LENGTH,
+} from '../seam/records.js'
+import { type Exchange, exchangeOf, kExchange } from './exchange.js'
+import { FieldRole, fieldInfo, type HeaderEntries, isPlainValue, newHeaderTable } from './headers.js'
+import { kBytesWritten, kOutHeaders, kRejectNonStandardBodyWrites, kSocket } from './internals.js'
+
+/** Which road a response takes. */
+enum Road {
+  /** Not decided: nothing was written. */
+  Open = 0,
+  /** The head is made and kept in `_header`, without what the I/O thread adds. */
+  Lean = 1,
+  /** Node's own. */
+  Raw = 2,
+}
+
+const kRoad = Symbol('hornet.road')
+/** What `end()` was called with, while it asks for a head. */
+const kEndChunk = Symbol('hornet.endChunk')
+/** RespondFlag bits of a lean head. */
+const kLeanFlags = Symbol('hornet.leanFlags')
+/** Content-Length the application gave with a lean head; -1: none. */
+const kLeanLength = Symbol('hornet.leanLength')
+/** All header values set so far are plain ASCII. */
+const kIsPlain = Symbol('hornet.isPlain')
+const kSocketValue = Symbol('hornet.socket')
+const none = Symbol('none')
+
+/** A one-shot body up to this size goes lean; larger ones stream with backpressure. Bytes, or UTF-16 units. */
+const LEAN_BODY_MAX = 256 * 1024
+
+/** Fields and methods of Node's class that its types leave out, and ours. */
+export interface OutgoingFields {
+  [kExchange]: Exchange | undefined
+  [kRoad]: Road
+  [kEndChunk]: unknown
+  [kLeanFlags]: number
+  [kLeanLength]: number
+  [kIsPlain]: boolean
+  [kSocketValue]: unknown
+  [kOutHeaders]: HeaderEntries | null
+  [kBytesWritten]: number
+  [kRejectNonStandardBodyWrites]: boolean
+  _header: string | null
+  _headerSent: boolean
+  _contentLength: number | null
+  _hasBody: boolean
+  _trailer: string
+  _last: boolean
+  _closed: boolean
+  _removedConnection: boolean
+  _removedContLen: boolean
+  _removedTE: boolean
+  _eventsCount: number
+  _keepAliveTimeout: number
+  maxRequestsOnConnectionReached: boolean
+  outputData: unknown[]
+  destroyed: boolean
+  finished: boolean
+  socket: unknown
+  _implicitHeader(): void
+  _storeHeader(firstLine: string, headers: unknown): void
+}
+
+type Message = ServerResponse & OutgoingFields
+
+export class Outgoing extends ServerResponse {
+  declare [kExchange]: Exchange
+  declare [kRoad]: Road
+  declare [kEndChunk]: unknown
+  declare [kLeanFlags]: number
+  declare [kLeanLength]: number
+  declare [kIsPlain]: boolean
+
+  constructor(exchange: Exchange, req: IncomingMessage) {
+    super(req as never)
+    this[kExchange] = exchange
+    this[kRoad] = Road.Open
+    this[kEndChunk] = none
+    this[kLeanFlags] = 0
+    this[kLeanLength] = -1
+    this[kIsPlain] = true
+  }
+}
+
+// Node's types keep these methods' overloads apart and hide others; all that is done with them is to call them.
+type Method = (this: unknown, ...args: unknown[]) => unknown
+const node = {} as {
+  end: Method
+  write: Method
+  setHeader: Method
+  appendHeader: Method
+  flushHeaders: Method
+  _storeHeader: Method
+  _writeRaw: Method
+  _send: Method
+  destroy: Method
+  socket: PropertyDescriptor | undefined
+}
+
+/** Takes Node's road: puts back the whole head if a lean one was made, and gives the response its socket. */
+export function takeRawRoad(res: Message, exchange: Exchange): void {
+  if (res[kRoad] === Road.Raw) return
+  const lean = res[kRoad] === Road.Lean ? res._header : null
+  res[kRoad] = Road.Raw
+  if (lean !== null) {
+    const [firstLine, ...lines] = lean.split('\r\n')
+    lines.pop()
+    res._header = null
+    res.chunkedEncoding = false
+    const fields = lines.map((line) => {
+      const colon = line.indexOf(': ')
+      return [line.slice(0, colon), line.slice(colon + 2)]
+    })
+    node._storeHeader.call(res, `${firstLine}\r\n`, fields)
+  }
+  exchange.core.assignSocket(res, exchange)
+}
+
+function isLeanable(res: Message): boolean {
+  return (
+    res._hasBody &&
+    res.shouldKeepAlive &&
+    !res.maxRequestsOnConnectionReached &&
+    !res._removedConnection &&
+    !res._removedContLen &&
+    !res._removedTE &&
+    !res.strictContentLength &&
+    res.useChunkedEncodingByDefault &&
+    res.statusCode >= 200
+  )
+}
+
+/** Makes a lean head where it can; Node's otherwise. Called by Node's writeHead with what it has validated. */
+function storeHeader(this: Message, firstLine: string, headers: unknown): void {
+  if (
+    this[kExchange] === undefined ||
+    this[kRoad] !== Road.Open ||
+    !isLeanable(this) ||
+    !storeLean(this, firstLine, headers)
+  ) {
+    if (this[kEndChunk] !== none && this[kRoad] === Road.Open) this._contentLength = byteLength(this[kEndChunk])
+    node._storeHeader.call(this, firstLine, headers)
+  }
+}
+
+function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
+  let text = firstLine
+  let flags = res.sendDate ? RESPOND_FLAG_DATE | RESPOND_FLAG_CONNECTION : RESPOND_FLAG_CONNECTION
+  let length = -1
+  let isPlain = true
+  if (headers === res[kOutHeaders]) {
+    // Set one by one, and checked then.
+    isPlain = res[kIsPlain]
+    for (const lower in headers as HeaderEntries) {
+      const [name, value] = (headers as HeaderEntries)[lower]
+      const role = roleOf(lower)
+      if (role !== FieldRole.Plain) {
+        if (role === FieldRole.Special || Array.isArray(value)) return false
+        if (role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
+        else length = Number(value)
+      }
+      if (Array.isArray(value)) {
+        if (lower === 'cookie') return false
+        for (const each of value) text += `${name}: ${each}\r\n`
+      } else {
+        text += `${name}: ${value}\r\n`
+      }
+    }
+  } else if (headers) {
+    if (res.statusMessage !== undefined && !isPlainValue(firstLine.slice(0, -2))) return false
+    const isArray = Array.isArray(headers)
+    if (isArray && (headers.length % 2 !== 0 || Array.isArray(headers[0]))) return false
+    const names: string[] = isArray ? headers : Object.keys(headers)
+    for (let i = 0; i < names.length; i += isArray ? 2 : 1) {
+      const name = names[i]
+      const value: unknown = isArray ? headers[i + 1] : (headers as { [name: string]: unknown })[name]
+      const info = fieldInfo(name)
+      if (info === undefined || info.role === FieldRole.Special) return false
+      if (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number') return false
+      if (info.role === FieldRole.ContentLength) length = Number(value)
+      else if (info.role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
+      text += `${name}: ${value}\r\n`
+    }
+  }
+  if (length === -1) {
+    // As in Node: a head made by end() knows its length, one made before does not.
+    flags |= res[kEndChunk] !== none ? RESPOND_FLAG_LENGTH : RESPOND_FLAG_CHUNKED
+    if (res[kEndChunk] === none) res.chunkedEncoding = true
+  } else if (!Number.isSafeInteger(length) || length < 0) {
+    return false
+  } else {
+    res._contentLength = length
+  }
+  res._header = text
+  res[kRoad] = Road.Lean
+  res[kLeanFlags] = flags
+  res[kLeanLength] = length
+  res[kIsPlain] = isPlain
+  return true
+}
+
+/** The role of a lower-case name; only the few lengths that matter are compared. */
+function roleOf(lower: string): FieldRole {
+  switch (lower.length) {
+    case 4:
+      return lower === 'date' ? FieldRole.Date : FieldRole.Plain
+    case 14:
+      return lower === 'content-length' ? FieldRole.ContentLength : FieldRole.Plain
+    case 6:
+    case 7:
+    case 10:
+    case 17:
+      return fieldInfo(lower)?.role ?? FieldRole.Special
+    default:
+      return FieldRole.Plain
+  }
+}
+
+function byteLength(chunk: unknown): number {
+  if (typeof chunk === 'string') return Buffer.byteLength(chunk)
+  return chunk ? (chunk as Uint8Array).byteLength : 0
+}
+
+function end(this: Message, ...args: unknown[]): unknown {
+  const exchange = this[kExchange]
+  if (exchange === undefined) return node.end.apply(this, args)
+  let chunk = args[0]
+  let encoding = args[1]
+  let callback = args[2]
+  if (typeof chunk === 'function') {
+    callback = chunk
+    chunk = encoding = undefined
+  } else if (typeof encoding === 'function') {
+    callback = encoding
+    encoding = undefined
+  }
+  if (
+    this[kRoad] === Road.Raw ||
+    this.finished ||
+    this.destroyed ||
+    exchange.isOver ||
+    this._trailer !== '' ||
+    !isLeanBody(chunk) ||
+    (encoding && encoding !== 'utf8' && encoding !== 'utf-8')
+  ) {
+    takeRawRoad(this, exchange)
+    return node.end.apply(this, args)
+  }
+  if (!this._header) {
+    this[kEndChunk] = chunk
+    try {
+      this._implicitHeader()
+    } finally {
+      this[kEndChunk] = none
+    }
+  }
+  // Whatever made the head may have written as well: it decides.
+  if (this[kRoad] !== Road.Lean || this.finished) {
+    takeRawRoad(this, exchange)
+    return node.end.apply(this, args)
+  }
+  const sent = exchange.outbox.respond(
+    exchange,
+    this._last ? this[kLeanFlags] | RESPOND_FLAG_CLOSE : this[kLeanFlags],
+    this.statusCode,
+    this._header as string,
+    this[kIsPlain],
+    (chunk as string | Uint8Array) || '',
+    this[kLeanLength],
+  )
+  if (sent < 0) {
+    // Another length than the application announced: Node has its rules for that.
+    takeRawRoad(this, exchange)
+    return node.end.apply(this, args)
+  }
+  if (typeof callback === 'function') this.once('finish', callback as () => void)
+  this._contentLength = sent
+  this._headerSent = true
+  this.finished = true
+  exchange.isOver = true
+  if (this._eventsCount > 0) this.emit('prefinish')
+  exchange.core.finishLater(this, exchange)
+  return this
+}
+
+function isLeanBody(chunk: unknown): boolean {
+  if (typeof chunk === 'string') return chunk.length <= LEAN_BODY_MAX
+  if (chunk === undefined || chunk === null) return true
+  return chunk instanceof Uint8Array && chunk.byteLength <= LEAN_BODY_MAX
+}
+
+function setHeader(this: Message, name: string, value: unknown): unknown {
+  if (this[kExchange] === undefined || this._header) return node.setHeader.call(this, name, value)
+  const info = fieldInfo(name)
+  if (info === undefined || (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number')) {
+    this[kIsPlain] = false
+    return node.setHeader.call(this, name, value)
+  }
+  let headers = this[kOutHeaders]
+  if (headers === null)
+    this[kOutHeaders] = headers = newHeaderTable()
+    // Narrowed above; the symbol-keyed field loses it.
+  ;(headers as HeaderEntries)[info.lower] = [name, value]
+  return this
+}
+
+/** Puts the choosing methods on Node's prototype; once per thread. */
+export function installOutgoing(): void {
+  const prototype = ServerResponse.prototype as unknown as Record<string, unknown>
+  if (Object.hasOwn(prototype, 'end')) return
+  for (const name of [
+    'end',
+    'write',
+    'setHeader',
+    'appendHeader',
+    'flushHeaders',
+    '_storeHeader',
+    '_writeRaw',
+    '_send',
+    'destroy',
+  ] as const) {
+    node[name] = prototype[name] as Method
+  }
+  node.socket = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'socket')
+  const raw = (method: Method): Method =>
+    function (this: unknown, ...args) {
+      const exchange = exchangeOf(this as object)
+      if (exchange !== undefined) takeRawRoad(this as Message, exchange)
+      return method.apply(this, args)
+    }
+  const methods: Record<string, unknown> = {
+    end,
+    setHeader,
+    _storeHeader: storeHeader,
+    write: raw(node.write),
+    flushHeaders: raw(node.flushHeaders),
+    _writeRaw: raw(node._writeRaw),
+    _send: raw(node._send),
+    appendHeader(this: Message, ...args: unknown[]) {
+      if (this[kExchange] !== undefined) this[kIsPlain] = false
+      return node.appendHeader.apply(this, args)
+    },
+    destroy(this: Message, ...args: unknown[]) {
+      const exchange = this[kExchange]
+      const wasDestroyed = this.destroyed
+      const result = node.destroy.apply(this, args)
+      // Node destroys the socket it has, or waits for one: ours is always there.
+      if (exchange !== undefined && !wasDestroyed && !exchange.isOver) {
+        exchange.core.connectionOf(exchange).destroy(args[0] as Error | undefined)
+      }
+      return result
+    },
+  }
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: true })
+  }
+  Object.defineProperty(prototype, 'socket', {
+    configurable: true,
+    enumerable: false,
+    get(this: OutgoingFields) {
+      const assigned =
+        kSocket === undefined ? this[kSocketValue] : (this as unknown as Record<symbol, unknown>)[kSocket]
+      const exchange = this[kExchange]
+      if (assigned || exchange === undefined || this._closed || exchange.isOver) return assigned
+      return exchange.core.connectionOf(exchange)
+    },
+    set(this: OutgoingFields, value: unknown) {
+      if (kSocket === undefined) this[kSocketValue] = value
+      else if (node.socket?.set !== undefined) node.socket.set.call(this, value)
+      else (this as unknown as Record<symbol, unknown>)[kSocket] = value
+    },
+  })
+}

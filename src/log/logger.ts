@@ -1,0 +1,114 @@
+/**
+ * The log of the server: what happened to it, in lines of text or JSON, on standard error or in a file.
+ *
+ * Every record is written before the call returns: the last words of a process that ends are the ones that matter.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { type ConsolaReporter, createConsola } from 'consola/core'
+import { HornetError } from '../errors.js'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type LogFormat = 'text' | 'json'
+
+export interface LoggerOptions {
+  /** Records less important than this are dropped. */
+  level: LogLevel
+  format: LogFormat
+  /** A file, appended to; `-` for standard error. */
+  destination: string
+}
+
+export interface Logger {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+  /**
+   * Opens the file again after a log rotation has moved it away; nothing to do for standard error.
+   *
+   * Throws HornetError `ERR_HORNET_CONFIG` when it cannot; records go on into the old file then.
+   */
+  reopen(): void
+  close(): void
+}
+
+const stderrFd = 2
+// How long one record may wait for a reader that does not read: a log must not be the end of the service.
+const writeWaitMsMax = 1000
+const writeRetryMs = 5
+
+/** @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be opened. */
+export function createLogger({ level, format, destination }: LoggerOptions): Logger {
+  const isFile = destination !== '-'
+  let fd = isFile ? openLog(destination) : stderrFd
+  const reporter: ConsolaReporter = {
+    log({ date, type, args }) {
+      // Only the four methods below call consola, each with one string.
+      const record = { time: date.toISOString(), pid: process.pid, level: type, message: String(args[0]) }
+      writeWhole(fd, format === 'json' ? `${JSON.stringify(record)}\n` : textLine(record))
+    },
+  }
+  // Consola would hold back repeated records for a second, and lose them if the process ends within it.
+  const consola = createConsola({ level: levelNumbers[level], reporters: [reporter], throttle: 0 })
+  return {
+    debug: (message) => consola.debug.raw(message),
+    info: (message) => consola.info.raw(message),
+    warn: (message) => consola.warn.raw(message),
+    error: (message) => consola.error.raw(message),
+    reopen() {
+      if (!isFile) return
+      const reopened = openLog(destination)
+      closeSync(fd)
+      fd = reopened
+    },
+    close() {
+      if (isFile) closeSync(fd)
+    },
+  }
+}
+
+// Consola's numbers for these types.
+const levelNumbers: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 }
+
+interface LogRecord {
+  time: string
+  pid: number
+  level: string
+  message: string
+}
+
+/** One record as text. A message cannot forge another record: its further lines are indented, its controls shown. */
+export function textLine({ time, pid, level, message }: LogRecord): string {
+  const shown = message
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for; tab and line feed stay.
+    .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
+    .replaceAll('\n', '\n    ')
+  return `[${time}] [${pid}] [${level}] ${shown}\n`
+}
+
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a')
+  } catch (error) {
+    const { message } = error as Error // fs throws nothing else
+    throw new HornetError('ERR_HORNET_CONFIG', `cannot open the log file '${path}': ${message}`, { cause: error })
+  }
+}
+
+function writeWhole(fd: number, line: string): void {
+  const bytes = Buffer.from(line)
+  let written = 0
+  let waitedMs = 0
+  while (written < bytes.length) {
+    try {
+      written += writeSync(fd, bytes, written)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException // fs throws nothing else
+      // A pipe left in non-blocking mode by whoever shares it, full. Any other failure (a reader that went away, a full
+      // disk) has no better place to be reported than the log itself.
+      if (code !== 'EAGAIN' || waitedMs >= writeWaitMsMax) return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, writeRetryMs)
+      waitedMs += writeRetryMs
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * The limits and times of the native core, from the settings.
+ */
+import type { Settings } from '../config/settings.js'
+import type { NativeLimits } from '../seam/addon.js'
+
+// A head is kept whole until its end has come. The product of the limits on its parts (by default 100 fields of
+// 8190 bytes and a line of 8190) is far more than any client sends, and times `--max-connections` more than a machine
+// has; so the head as a whole is bounded as well. Browsers send less than 4 KiB, and stop at cookies of 8 to 180 KiB.
+const headBytesMax = 256 * 1024
+
+// What a slow upload may gather before a worker hears of it; bigger bodies are streamed.
+const bodyBufferBytes = 64 * 1024
+
+export function nativeLimits(settings: Settings): NativeLimits {
+  const { limitRequestLineBytes, limitRequestFields, limitRequestFieldBytes } = settings
+  // The 4: CRLF after the last field, and the empty line's. Those of the other lines count with their lines.
+  const partsBytesMax = limitRequestLineBytes + limitRequestFields * limitRequestFieldBytes + 4
+  return {
+    requestLineBytesMax: limitRequestLineBytes,
+    fieldsMax: limitRequestFields,
+    fieldBytesMax: limitRequestFieldBytes,
+    headBytesMax: Math.min(partsBytesMax, headBytesMax),
+    bodyBytesMax: settings.limitRequestBodyBytes,
+    bodyBufferBytes,
+    connectionsMax: settings.maxConnections,
+    requestQueueMax: settings.requestQueue,
+    queueTimeoutMs: settings.queueTimeoutMs,
+    headerTimeoutMs: settings.headerTimeoutMs,
+    bodyTimeoutMs: settings.bodyTimeoutMs,
+    keepAliveMs: settings.keepAliveMs,
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The file that tells others the process id, and keeps two servers from using one name for themselves.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { HornetError } from '../errors.js'
+
+/**
+ * Writes the file.
+ *
+ * @returns Removes it again, unless someone else has written it since.
+ * @throws HornetError `ERR_HORNET_CONFIG` when it names a live process, or cannot be written.
+ */
+export function acquirePidFile(path: string): () => void {
+  const line = `${process.pid}\n`
+  const owner = readPid(path)
+  if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
+    throw new HornetError('ERR_HORNET_CONFIG', `the pid file '${path}' names a running process: ${owner}`)
+  }
+  try {
+    // What was there is stale. Two servers starting in the same instant would both come here; 'wx' lets one through.
+    rmSync(path, { force: true })
+    writeFileSync(path, line, { flag: 'wx' })
+  } catch (error) {
+    const { message } = error as Error // fs throws nothing else
+    throw new HornetError('ERR_HORNET_CONFIG', `cannot write the pid file '${path}': ${message}`, { cause: error })
+  }
+  return () => {
+    if (readPid(path) === process.pid) rmSync(path, { force: true })
+  }
+}
+
+function readPid(path: string): number | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'latin1')
+  } catch {
+    return undefined // No such file, or none of ours to read: writing it will tell.
+  }
+  return /^\d{1,10}\s*$/.test(text) ? Number.parseInt(text, 10) : undefined
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it lives, as another user's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,564 @@
+/**
+ * What the worker pool should do next: a pure function from its state, the time and one input to a new state and a list
+ * of actions. It performs nothing and reads no clock; arbiter.ts does both.
+ *
+ *   phase:   idle ─ start ─▶ starting ─ one is ready ─▶ serving ─ TERM ─▶ draining ─ drained ─▶ stopping ─▶ ended
+ *                               └─ none can boot ─▶ ended   └──────────── INT, QUIT ─────────────▲
+ *
+ *   worker:  booting ──▶ ready ──▶ draining ──▶ stopping ──▶ gone
+ *               └──── boot failed, too slow ───────▲
+ *
+ * Workers of phase `serving` that are booting or ready are called *active*: they are, or soon will be, what requests go
+ * to. Outside a reload there are `wanted` of them; during one there may be a single one more.
+ */
+import { workersMax } from '../config/settings.js'
+import { formatDuration } from '../config/values.js'
+
+export type WorkerState = 'booting' | 'ready' | 'draining' | 'stopping'
+
+/** Why a worker could not load the application, or died. */
+export interface Failure {
+  /** One of the codes of errors.ts when the cause is known. */
+  code: string
+  message: string
+  stack?: string
+}
+
+export interface PooledWorker {
+  /** From 1, never used twice. */
+  id: number
+  /** Which reload it belongs to; the first workers are generation 1. */
+  generation: number
+  state: WorkerState
+  spawnedMs: number
+  /** When it became ready; undefined until then. */
+  readyMs: number | undefined
+  /** When it is terminated if it has not moved on; infinite while ready, and once terminated. */
+  deadlineMs: number
+  /** It could not boot; that is dealt with, only its thread is still there. */
+  hasFailed: boolean
+}
+
+export type PoolPhase = 'idle' | 'starting' | 'serving' | 'draining' | 'stopping' | 'ended'
+
+/** The whole state: plain data. */
+export interface Pool {
+  phase: PoolPhase
+  /** Workers the operator wants. */
+  wanted: number
+  /** Generation of the workers that are spawned now. */
+  generation: number
+  nextWorkerId: number
+  workers: PooledWorker[]
+  /** A reload is under way: active workers of older generations are being replaced. */
+  isReloading: boolean
+  /** Workers spawned while starting: those that fail then are not replaced, so that a broken application ends it. */
+  startedCount: number
+  /** Why the first worker to fail while starting did. */
+  startFailure: Failure | undefined
+  /** Consecutive rounds of early deaths, and the earliest time of the next spawn. */
+  failedRounds: number
+  lastFailureMs: number
+  spawnNotBeforeMs: number
+  /** When a shutdown stops waiting: workers are terminated at the first, everything is dropped at the second. */
+  shutdownDeadlineMs: number
+  shutdownForceMs: number
+  /** No connection is left (or none ever was). */
+  isServerDrained: boolean
+  readonly limits: PoolLimits
+}
+
+export interface PoolLimits {
+  workersMax: number
+  bootTimeoutMs: number
+  gracefulTimeoutMs: number
+  /** What a quick stop gives exit hooks. */
+  quickTimeoutMs: number
+  /** What the last responses get to leave after the last worker is gone. */
+  closeTimeoutMs: number
+  /** A worker that was ready this long died of something else than the last one did: start counting afresh. */
+  stableMs: number
+  /** Delay before the second replacement in a row; doubles up to the maximum. The first is immediate. */
+  backoffMinMs: number
+  backoffMaxMs: number
+}
+
+/** Those limits that no setting changes. */
+export const fixedLimits: Omit<PoolLimits, 'bootTimeoutMs' | 'gracefulTimeoutMs'> = {
+  workersMax,
+  quickTimeoutMs: 2000,
+  closeTimeoutMs: 1000,
+  stableMs: 10_000,
+  backoffMinMs: 100,
+  backoffMaxMs: 10_000,
+}
+
+export type PoolInput =
+  | { type: 'start' }
+  /** Change the number of workers by this much. */
+  | { type: 'resize'; delta: number }
+  | { type: 'reload' }
+  /** A second one, of either mode, forces. */
+  | { type: 'shutdown'; mode: 'graceful' | 'quick' }
+  | { type: 'worker-ready'; workerId: number }
+  | { type: 'worker-boot-failed'; workerId: number; failure: Failure }
+  /** A draining worker has no request left. */
+  | { type: 'worker-drained'; workerId: number }
+  | { type: 'worker-exited'; workerId: number; failure: Failure }
+  /** No connection is left. */
+  | { type: 'server-drained' }
+  /** Time has passed. */
+  | { type: 'tick' }
+
+export type PoolAction =
+  | { type: 'spawn'; workerId: number; generation: number }
+  /** Give it requests. */
+  | { type: 'admit'; workerId: number }
+  /** Give it no more requests. */
+  | { type: 'drain'; workerId: number }
+  /** Ask it to end. */
+  | { type: 'stop'; workerId: number }
+  /** End it, whatever it does. */
+  | { type: 'terminate'; workerId: number }
+  /** Accept connections: a worker is ready. */
+  | { type: 'serve' }
+  /** Accept no more connections; let the open ones finish. */
+  | { type: 'drain-server' }
+  | { type: 'reload-finished'; generation: number }
+  | { type: 'reload-failed'; generation: number; failure: Failure }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
+  /** Close what is left. With a failure: the application could not boot. */
+  | { type: 'end'; failure?: Failure }
+
+export interface Decision {
+  pool: Pool
+  actions: PoolAction[]
+}
+
+export function createPool(wanted: number, limits: PoolLimits): Pool {
+  return {
+    phase: 'idle',
+    wanted,
+    generation: 1,
+    nextWorkerId: 1,
+    workers: [],
+    isReloading: false,
+    startedCount: 0,
+    startFailure: undefined,
+    failedRounds: 0,
+    lastFailureMs: Number.NEGATIVE_INFINITY,
+    spawnNotBeforeMs: Number.NEGATIVE_INFINITY,
+    shutdownDeadlineMs: Number.POSITIVE_INFINITY,
+    shutdownForceMs: Number.POSITIVE_INFINITY,
+    isServerDrained: true,
+    limits,
+  }
+}
+
+/** Decides what `input` at `nowMs` (of a monotonic clock) changes. The given pool is left as it was. */
+export function decide(pool: Pool, nowMs: number, input: PoolInput): Decision {
+  const next: Decision = { pool: { ...pool, workers: pool.workers.map((worker) => ({ ...worker })) }, actions: [] }
+  if (pool.phase === 'ended') return next
+  take(next, nowMs, input)
+  // Again until nothing changes: what converge() begins may be due already, with a graceful timeout of 0 for example.
+  for (let before = -1; before < next.actions.length; ) {
+    before = next.actions.length
+    expire(next, nowMs)
+    converge(next, nowMs)
+  }
+  return next
+}
+
+/**
+ * When the next `tick` is due; infinite when only an event can change anything.
+ *
+ * @param nowMs The time of the decision that made `pool`: what was due by then is done.
+ */
+export function nextTickMs(pool: Pool, nowMs: number): number {
+  if (pool.phase === 'ended') return Number.POSITIVE_INFINITY
+  const times = [
+    ...pool.workers.map((worker) => worker.deadlineMs),
+    pool.spawnNotBeforeMs,
+    pool.shutdownDeadlineMs,
+    pool.shutdownForceMs,
+  ]
+  return Math.min(...times.filter((time) => time > nowMs))
+}
+
+/** Records what the input says; only what depends on the input alone is decided here. */
+function take(next: Decision, nowMs: number, input: PoolInput): void {
+  switch (input.type) {
+    case 'start':
+      if (next.pool.phase === 'idle') next.pool.phase = 'starting'
+      return
+    case 'resize':
+      resize(next, input.delta)
+      return
+    case 'reload':
+      reload(next, nowMs)
+      return
+    case 'shutdown':
+      shutDown(next, nowMs, input.mode)
+      return
+    case 'worker-ready':
+      noteReady(next, nowMs, input.workerId)
+      return
+    case 'worker-boot-failed': {
+      const worker = find(next.pool, input.workerId)
+      if (worker?.state === 'booting') failBoot(next, nowMs, worker, input.failure)
+      return
+    }
+    case 'worker-drained': {
+      const worker = find(next.pool, input.workerId)
+      if (worker?.state === 'draining') stop(next, worker)
+      return
+    }
+    case 'worker-exited':
+      noteExit(next, nowMs, input.workerId, input.failure)
+      return
+    case 'server-drained':
+      next.pool.isServerDrained = true
+      return
+    case 'tick':
+      return
+    default:
+      input satisfies never
+  }
+}
+
+function resize(next: Decision, delta: number): void {
+  const { pool } = next
+  const wanted = Math.min(Math.max(pool.wanted + delta, 1), pool.limits.workersMax)
+  if (isShuttingDown(pool)) {
+    log(next, 'warn', 'the number of workers stays: the server is stopping')
+    return
+  }
+  if (wanted === pool.wanted) {
+    log(next, 'warn', `the number of workers stays ${wanted}: it is at its limit`)
+    return
+  }
+  log(next, 'info', `workers: ${pool.wanted} -> ${wanted}`)
+  pool.wanted = wanted
+}
+
+function reload(next: Decision, nowMs: number): void {
+  const { pool } = next
+  if (isShuttingDown(pool)) {
+    log(next, 'warn', 'no reload: the server is stopping')
+    return
+  }
+  pool.generation += 1
+  pool.isReloading = true
+  // The operator has probably mended what kept failing: do not make them wait.
+  pool.failedRounds = 0
+  pool.spawnNotBeforeMs = nowMs
+  log(next, 'info', `reloading: generation ${pool.generation}`)
+}
+
+function shutDown(next: Decision, nowMs: number, mode: 'graceful' | 'quick'): void {
+  const { pool } = next
+  if (isShuttingDown(pool)) {
+    log(next, 'warn', 'told again to stop: stopping now')
+    for (const worker of pool.workers) terminate(next, worker)
+    end(next)
+    return
+  }
+  const wasServing = pool.phase === 'serving'
+  const { gracefulTimeoutMs, quickTimeoutMs } = pool.limits
+  const timeoutMs = mode === 'graceful' ? gracefulTimeoutMs : Math.min(quickTimeoutMs, gracefulTimeoutMs)
+  pool.isReloading = false
+  pool.shutdownDeadlineMs = nowMs + timeoutMs
+  pool.shutdownForceMs = pool.shutdownDeadlineMs + pool.limits.closeTimeoutMs
+  log(next, 'info', `stopping (${mode}, at most ${formatDuration(timeoutMs)})`)
+  if (wasServing) {
+    pool.isServerDrained = false
+    next.actions.push({ type: 'drain-server' })
+  }
+  pool.phase = wasServing && mode === 'graceful' ? 'draining' : 'stopping'
+}
+
+function noteReady(next: Decision, nowMs: number, workerId: number): void {
+  const { pool } = next
+  const worker = find(pool, workerId)
+  if (worker?.state !== 'booting') return
+  worker.state = 'ready'
+  worker.readyMs = nowMs
+  worker.deadlineMs = Number.POSITIVE_INFINITY
+  log(next, 'info', `worker ${workerId} ready after ${Math.round(nowMs - worker.spawnedMs)} ms`)
+  next.actions.push({ type: 'admit', workerId })
+  if (pool.phase !== 'starting') return
+  pool.phase = 'serving'
+  next.actions.push({ type: 'serve' })
+}
+
+function noteExit(next: Decision, nowMs: number, workerId: number, failure: Failure): void {
+  const { pool } = next
+  const worker = find(pool, workerId)
+  if (!worker) return
+  pool.workers = pool.workers.filter((other) => other !== worker)
+  const details = failure.stack ?? failure.message
+  switch (worker.state) {
+    case 'booting': {
+      const message = `the application could not be loaded: ${failure.message}`
+      noteFailure(next, nowMs, worker, { ...failure, message })
+      return
+    }
+    case 'ready':
+      noteFailure(next, nowMs, worker, failure)
+      return
+    case 'draining':
+      log(next, 'error', `worker ${workerId} died while draining: ${details}`)
+      return
+    case 'stopping':
+      if (worker.hasFailed) return
+      // Without a stack there is only an exit code to tell, and which one says nothing of a worker that was to end.
+      if (failure.stack) log(next, 'error', `worker ${workerId} threw while it ended: ${details}`)
+      else log(next, 'info', `worker ${workerId} ended`)
+      return
+    default:
+      worker.state satisfies never
+  }
+}
+
+function failBoot(next: Decision, nowMs: number, worker: PooledWorker, failure: Failure): void {
+  terminate(next, worker)
+  worker.hasFailed = true
+  noteFailure(next, nowMs, worker, failure)
+}
+
+/** A worker is lost that should not be: it could not boot, or died while it served. */
+function noteFailure(next: Decision, nowMs: number, worker: PooledWorker, failure: Failure): void {
+  const { pool } = next
+  const details = failure.stack ?? failure.message
+  if (pool.phase === 'starting') {
+    pool.startFailure ??= failure
+    log(next, 'debug', `worker ${worker.id} could not boot: ${details}`)
+    return
+  }
+  backOff(pool, nowMs, worker)
+  const isBootFailure = worker.readyMs === undefined
+  if (pool.isReloading && isBootFailure) {
+    // It is one of the new generation: of the old ones, none that boots survives the start of a reload. Those that are
+    // ready keep serving. What is not replaced yet stays as it is; the next reload starts over.
+    pool.isReloading = false
+    next.actions.push({ type: 'reload-failed', generation: worker.generation, failure })
+    return
+  }
+  const deed = isBootFailure ? 'could not boot' : 'died'
+  const delayMs = Math.max(pool.spawnNotBeforeMs - nowMs, 0)
+  const remedy = active(pool).length >= pool.wanted ? 'not needed any more' : `replaced ${when(delayMs)}`
+  log(next, 'error', `worker ${worker.id} ${deed}, ${remedy}: ${details}`)
+}
+
+/**
+ * Counts an unexpected death. Workers that die together die of one cause, so only a worker spawned after the last
+ * counted death makes another round; otherwise a pool of sixteen would reach the longest delay in one go.
+ */
+function backOff(pool: Pool, nowMs: number, worker: PooledWorker): void {
+  const { stableMs, backoffMinMs, backoffMaxMs } = pool.limits
+  if (worker.readyMs !== undefined && nowMs - worker.readyMs >= stableMs) pool.failedRounds = 0
+  else if (worker.spawnedMs < pool.lastFailureMs) return
+  pool.failedRounds += 1
+  pool.lastFailureMs = nowMs
+  const delayMs = pool.failedRounds === 1 ? 0 : Math.min(backoffMinMs * 2 ** (pool.failedRounds - 2), backoffMaxMs)
+  pool.spawnNotBeforeMs = nowMs + delayMs
+}
+
+/** Acts on deadlines that have passed. */
+function expire(next: Decision, nowMs: number): void {
+  const { pool } = next
+  for (const worker of pool.workers) {
+    if (nowMs < worker.deadlineMs) continue
+    switch (worker.state) {
+      case 'booting': {
+        const allowed = formatDuration(pool.limits.bootTimeoutMs)
+        const message = `the application was not ready within ${allowed} (--boot-timeout)`
+        failBoot(next, nowMs, worker, { code: 'ERR_HORNET_APP_BOOT', message })
+        break
+      }
+      case 'draining':
+      case 'stopping':
+        log(next, 'warn', `worker ${worker.id} did not end in time: terminated`)
+        terminate(next, worker)
+        break
+      case 'ready': // has no deadline
+        break
+      default:
+        worker.state satisfies never
+    }
+  }
+  if (pool.phase === 'draining' && nowMs >= pool.shutdownDeadlineMs) {
+    log(next, 'warn', 'the graceful timeout is over: requests in flight are given up')
+    pool.phase = 'stopping'
+  }
+}
+
+/** Moves the pool towards what is wanted. Calling it twice at the same time changes nothing more. */
+function converge(next: Decision, nowMs: number): void {
+  const { pool } = next
+  switch (pool.phase) {
+    case 'idle':
+    case 'ended':
+      return
+    case 'starting':
+      while (pool.startedCount < pool.wanted) {
+        pool.startedCount += 1
+        spawn(next, nowMs)
+      }
+      shrink(next, nowMs, pool.wanted)
+      if (active(pool).length === 0) end(next, pool.startFailure)
+      return
+    case 'serving':
+      if (pool.isReloading) {
+        roll(next, nowMs)
+        return
+      }
+      replaceMissing(next, nowMs)
+      shrink(next, nowMs, pool.wanted)
+      return
+    case 'draining':
+      if (!pool.isServerDrained) {
+        // Requests are still waiting to be served: a worker that dies now is missed as much as ever.
+        replaceMissing(next, nowMs)
+        shrink(next, nowMs, pool.wanted)
+        return
+      }
+      pool.phase = 'stopping'
+      finish(next, nowMs)
+      return
+    case 'stopping':
+      finish(next, nowMs)
+      return
+    default:
+      pool.phase satisfies never
+  }
+}
+
+function replaceMissing(next: Decision, nowMs: number): void {
+  if (nowMs < next.pool.spawnNotBeforeMs) return
+  while (active(next.pool).length < next.pool.wanted) spawn(next, nowMs)
+}
+
+/** Lets go of active workers beyond `count`: those that serve nobody yet first, then the oldest. */
+function shrink(next: Decision, nowMs: number, count: number): void {
+  const candidates = active(next.pool)
+  candidates.sort((a, b) => Number(a.state === 'ready') - Number(b.state === 'ready') || a.id - b.id)
+  for (const worker of candidates.slice(0, Math.max(candidates.length - count, 0))) release(next, nowMs, worker)
+}
+
+/**
+ * One step of a rolling reload. A worker of an older generation is let go only while more workers than wanted are
+ * ready; one worker more than wanted is spawned to get there.
+ */
+function roll(next: Decision, nowMs: number): void {
+  const { pool } = next
+  const isOld = (worker: PooledWorker) => worker.generation < pool.generation
+  for (const worker of active(pool).filter(isOld)) {
+    // One that is still booting may have read the old files or the new: nobody knows, and nobody misses it.
+    if (worker.state === 'booting' || readyCount(pool) > pool.wanted) release(next, nowMs, worker)
+  }
+  shrink(next, nowMs, pool.wanted + 1)
+  if (!active(pool).some(isOld)) {
+    // Dead or released, all old ones are gone. The new ones must be up before we call it done.
+    if (readyCount(pool) >= pool.wanted) {
+      pool.isReloading = false
+      next.actions.push({ type: 'reload-finished', generation: pool.generation })
+      shrink(next, nowMs, pool.wanted)
+      return
+    }
+    replaceMissing(next, nowMs)
+    return
+  }
+  // Requests that take long keep released workers around; an impatient operator must not pile them up without end.
+  const threadsMax = 2 * pool.wanted + 1
+  if (nowMs < pool.spawnNotBeforeMs || pool.workers.length >= threadsMax) {
+    replaceMissing(next, nowMs)
+    return
+  }
+  while (active(pool).length < pool.wanted + 1) spawn(next, nowMs)
+}
+
+/** The last steps of a shutdown: every worker is told to end, and when all are gone the server closes. */
+function finish(next: Decision, nowMs: number): void {
+  const { pool } = next
+  for (const worker of pool.workers) {
+    if (nowMs >= pool.shutdownDeadlineMs || worker.state === 'booting') terminate(next, worker)
+    else if (worker.state !== 'stopping') stop(next, worker)
+  }
+  const isDone = pool.workers.length === 0 && pool.isServerDrained
+  if (isDone || nowMs >= pool.shutdownForceMs) end(next)
+}
+
+function spawn(next: Decision, nowMs: number): void {
+  const { pool } = next
+  const worker: PooledWorker = {
+    id: pool.nextWorkerId,
+    generation: pool.generation,
+    state: 'booting',
+    spawnedMs: nowMs,
+    readyMs: undefined,
+    deadlineMs: nowMs + pool.limits.bootTimeoutMs,
+    hasFailed: false,
+  }
+  pool.nextWorkerId += 1
+  pool.workers.push(worker)
+  next.actions.push({ type: 'spawn', workerId: worker.id, generation: worker.generation })
+}
+
+/** Takes an active worker out of service. */
+function release(next: Decision, nowMs: number, worker: PooledWorker): void {
+  if (worker.state === 'booting') {
+    terminate(next, worker)
+    return
+  }
+  worker.state = 'draining'
+  worker.deadlineMs = nowMs + next.pool.limits.gracefulTimeoutMs
+  next.actions.push({ type: 'drain', workerId: worker.id })
+}
+
+/** Its deadline stays: draining and exit hooks share the graceful timeout. */
+function stop(next: Decision, worker: PooledWorker): void {
+  worker.deadlineMs = Math.min(worker.deadlineMs, next.pool.shutdownDeadlineMs)
+  worker.state = 'stopping'
+  next.actions.push({ type: 'stop', workerId: worker.id })
+}
+
+function terminate(next: Decision, worker: PooledWorker): void {
+  if (isTerminated(worker)) return
+  worker.state = 'stopping'
+  worker.deadlineMs = Number.POSITIVE_INFINITY
+  next.actions.push({ type: 'terminate', workerId: worker.id })
+}
+
+function isTerminated(worker: PooledWorker): boolean {
+  return worker.state === 'stopping' && worker.deadlineMs === Number.POSITIVE_INFINITY
+}
+
+function end(next: Decision, failure?: Failure): void {
+  next.pool.phase = 'ended'
+  next.actions.push({ type: 'end', failure })
+}
+
+function log(next: Decision, level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
+  next.actions.push({ type: 'log', level, message })
+}
+
+function find(pool: Pool, workerId: number): PooledWorker | undefined {
+  return pool.workers.find((worker) => worker.id === workerId)
+}
+
+function active(pool: Pool): PooledWorker[] {
+  return pool.workers.filter((worker) => worker.state === 'booting' || worker.state === 'ready')
+}
+
+function readyCount(pool: Pool): number {
+  return pool.workers.filter((worker) => worker.state === 'ready').length
+}
+
+function isShuttingDown(pool: Pool): boolean {
+  return pool.phase === 'draining' || pool.phase === 'stopping'
+}
+
+function when(delayMs: number): string {
+  return delayMs === 0 ? 'at once' : `in ${Math.round(delayMs)} ms`
+}

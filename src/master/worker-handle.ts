@@ -1,0 +1,160 @@
+/**
+ * The master's view of one worker: performs one action on its thread and on the native server's side of it, and reports
+ * what happens to it. Knows no policy: what is done when is pool.ts's to say.
+ */
+import { inspect } from 'node:util'
+import { Worker, type WorkerOptions } from 'node:worker_threads'
+import type { AppSpec, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
+import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
+import type { Failure } from './pool.js'
+
+// A lane holds, before native code parks what does not fit: about 600 requests of 400 bytes one way, and 1 MiB of
+// responses the other. Both are powers of two, as the rings demand.
+export const requestRingBytes = 256 * 1024
+export const responseRingBytes = 1024 * 1024
+
+export type WorkerEvent =
+  | { type: 'worker-ready'; workerId: number }
+  | { type: 'worker-boot-failed'; workerId: number; failure: Failure }
+  | { type: 'worker-exited'; workerId: number; failure: Failure }
+  | { type: 'worker-log'; workerId: number; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
+
+/** What all workers of one server share. */
+export interface WorkerContext {
+  server: NativeServer
+  ioThreads: number
+  ioControl: SharedArrayBuffer
+  app: AppSpec
+  gracefulTimeoutMs: number
+  keepAliveMs: number
+  inFlightMax: number
+  /** Arguments of node; none: those this process was started with. */
+  nodeArgs: readonly string[]
+  onEvent: (event: WorkerEvent) => void
+}
+
+export class WorkerHandle {
+  readonly id: number
+  readonly #context: WorkerContext
+  // Kept until the native side has let go of them: `release()`.
+  #lanes: SharedArrayBuffer[]
+  #thread: Worker | undefined
+  #error: { thrown: unknown } | undefined
+
+  /** Announces the worker to the native server and starts its thread. */
+  constructor(id: number, context: WorkerContext) {
+    this.id = id
+    this.#context = context
+    const laneBytes = LANE_RINGS_OFFSET + requestRingBytes + responseRingBytes
+    this.#lanes = Array.from({ length: context.ioThreads }, () => new SharedArrayBuffer(laneBytes))
+    const views = this.#lanes.map((lane) => new Uint8Array(lane))
+    context.server.addWorker(id, views, requestRingBytes, context.inFlightMax)
+    try {
+      this.#thread = this.#spawn()
+    } catch (error) {
+      // Node refuses some arguments (ERR_WORKER_INVALID_EXEC_ARGV). Told later, like any other end: the caller is
+      // still busy with this action.
+      const { code, message } = error as NodeJS.ErrnoException // worker_threads throws nothing else
+      const isArgument = code === 'ERR_WORKER_INVALID_EXEC_ARGV'
+      const failure = {
+        code: isArgument ? 'ERR_HORNET_CONFIG' : 'ERR_HORNET_APP_BOOT',
+        message: `no worker: ${message}`,
+      }
+      queueMicrotask(() => this.#handleExit(failure))
+    }
+  }
+
+  /** Requests may come. */
+  admit(): void {
+    this.#context.server.readyWorker(this.id)
+  }
+
+  /** No more requests; the server says `worker-drained` when the last one is answered. */
+  drain(): void {
+    this.#context.server.drainWorker(this.id)
+  }
+
+  /** Asks the worker to run its exit hooks and end. */
+  stop(): void {
+    const message: MasterMessage = { type: 'stop' }
+    this.#thread?.postMessage(message)
+  }
+
+  /** Ends the thread at the next JavaScript statement it executes. */
+  terminate(): void {
+    // 'exit' follows in any case; the promise says nothing more.
+    void this.#thread?.terminate()
+  }
+
+  /** The native server has let go of the lanes (`worker-removed`). */
+  release(): void {
+    this.#lanes = []
+  }
+
+  #spawn(): Worker {
+    const { server, ioControl, app, gracefulTimeoutMs, keepAliveMs, nodeArgs } = this.#context
+    const workerData: WorkerData = {
+      hornet: true,
+      workerId: this.id,
+      serverHandle: server.handle,
+      lanes: this.#lanes,
+      requestRingBytes,
+      ioControl,
+      app,
+      gracefulTimeoutMs,
+      keepAliveMs,
+    }
+    const options: WorkerOptions = { workerData, name: `hornet worker ${this.id}` }
+    if (nodeArgs.length > 0) options.execArgv = [...nodeArgs]
+    const thread = new Worker(new URL('../worker/main.js', import.meta.url), options)
+    thread.on('message', (message: unknown) => {
+      if (isWorkerMessage(message)) this.#handleMessage(message)
+    })
+    thread.on('error', (error) => {
+      this.#error = { thrown: error }
+    })
+    thread.on('exit', (exitCode) => this.#handleExit(describeExit(exitCode, this.#error)))
+    return thread
+  }
+
+  #handleMessage(message: WorkerMessage): void {
+    const { onEvent } = this.#context
+    const workerId = this.id
+    switch (message.type) {
+      case 'ready':
+        onEvent({ type: 'worker-ready', workerId })
+        return
+      case 'boot-failed': {
+        const { code, message: text, stack } = message
+        onEvent({ type: 'worker-boot-failed', workerId, failure: { code, message: text, stack } })
+        return
+      }
+      case 'log':
+        onEvent({ type: 'worker-log', workerId, level: message.level, message: message.message })
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  #handleExit(failure: Failure): void {
+    this.#context.server.removeWorker(this.id)
+    this.#context.onEvent({ type: 'worker-exited', workerId: this.id, failure })
+  }
+}
+
+/** The application shares the thread and may post to its parent as well; that is not for us. */
+function isWorkerMessage(value: unknown): value is WorkerMessage {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
+  return type === 'ready' || type === 'boot-failed' || type === 'log'
+}
+
+/** Why a worker is gone, as far as its thread can tell. */
+export function describeExit(exitCode: number, error: { thrown: unknown } | undefined): Failure {
+  const code = 'ERR_HORNET_APP_BOOT'
+  if (!error) return { code, message: `its thread ended with exit code ${exitCode}` }
+  const { thrown } = error
+  const message = thrown instanceof Error ? thrown.message : `${inspect(thrown)} was thrown`
+  // inspect() shows the stack, and the causes and properties that the stack alone leaves out.
+  return { code, message, stack: thrown instanceof Error ? inspect(thrown) : undefined }
+}

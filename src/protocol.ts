@@ -1,0 +1,47 @@
+/**
+ * What the master and a worker say to each other: `workerData` at the start, then messages over the worker's port.
+ * One of the four tables. Requests never travel this way; they go through the lanes.
+ */
+
+/** How a worker finds and treats its application. */
+export interface AppSpec {
+  /** Absolute path of the module. */
+  path: string
+  /** Name of the export, when the operator gave one (`path:export`). */
+  exportName?: string
+  /** Call the export first and serve what it returns (may be a promise). */
+  factory: boolean
+}
+
+/** `workerData` of a worker thread. */
+export interface WorkerData {
+  /** Marks the thread as one of ours, so that worker/main.ts can tell. */
+  hornet: true
+  /** Number of this worker, from 1, never used twice. */
+  workerId: number
+  /** Handle of the native server in this process (see seam/addon.ts). */
+  serverHandle: number
+  /** One lane per I/O thread; memory made by the master, laid out by native/ring/records.h. */
+  lanes: SharedArrayBuffer[]
+  /** Bytes of the request ring in each lane; the response ring takes the rest. */
+  requestRingBytes: number
+  /** One word per I/O thread: 1 while that thread sleeps. */
+  ioControl: SharedArrayBuffer
+  app: AppSpec
+  /** Milliseconds an app may take from `drain` to the end. */
+  gracefulTimeoutMs: number
+  /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */
+  keepAliveMs: number
+}
+
+export type MasterMessage =
+  /** No more requests will come; run exit hooks and end. */
+  { type: 'stop' }
+
+export type WorkerMessage =
+  /** The app is loaded and the lanes are attached: requests may come. */
+  | { type: 'ready' }
+  /** The app cannot be loaded; the worker ends after this. */
+  | { type: 'boot-failed'; code: string; message: string; stack?: string }
+  /** Something the operator should read in the log. */
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }

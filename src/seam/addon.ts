@@ -1,0 +1,228 @@
+/**
+ * The one file that loads the `.node` binary, and the types of what it exports.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HornetError } from '../errors.js'
+import { layoutFingerprint } from './records.js'
+
+export { IO_CONTROL_STRIDE, LANE_RINGS_OFFSET } from './records.js'
+
+/** Limits and times the native core enforces. Bytes and milliseconds. */
+export interface NativeLimits {
+  requestLineBytesMax: number
+  fieldsMax: number
+  fieldBytesMax: number
+  headBytesMax: number
+  /** 0: no limit. */
+  bodyBytesMax: number
+  /** A body up to this size is read before the request is dispatched. */
+  bodyBufferBytes: number
+  connectionsMax: number
+  /** Requests waiting for a worker, over all I/O threads; beyond: 503. */
+  requestQueueMax: number
+  queueTimeoutMs: number
+  headerTimeoutMs: number
+  bodyTimeoutMs: number
+  keepAliveMs: number
+}
+
+/** Where to listen. A `unix` path is created by the core and removed at close. */
+export type ListenerSpec =
+  | { kind: 'tcp'; host: string; port: number; reusePort: boolean; backlog: number }
+  | { kind: 'unix'; path: string; mode: number; backlog: number }
+  | { kind: 'fd'; fd: number; backlog: number }
+
+/** What a listener is bound to once open. `port` is 0 for unix sockets. */
+export interface BoundAddress {
+  kind: 'tcp' | 'unix'
+  address: string
+  family: 'IPv4' | 'IPv6' | 'unix'
+  port: number
+}
+
+export type NativeEvent =
+  /** A draining worker has no request left. */
+  | { type: 'worker-drained'; workerId: number }
+  /** The I/O threads let go of a removed worker's lanes. */
+  | { type: 'worker-removed'; workerId: number; requestsFailed: number; requestsMoved: number }
+  /** After `drain`: every connection is closed. */
+  | { type: 'drained' }
+  /** The machine misbehaved (EMFILE, accept failure…); said once per kind and minute. */
+  | { type: 'log'; level: 'warn' | 'error'; message: string }
+
+/** Counters since start; all sums over the I/O threads. */
+export interface NativeStats {
+  connectionsAccepted: number
+  connectionsOpen: number
+  requests: number
+  requestsInFlight: number
+  requestsQueued: number
+  /** 503 answers because the queue was full or a request waited past its deadline. */
+  requestsShed: number
+  /** 502 answers because a worker died. */
+  requestsFailed: number
+  /** Requests refused before dispatch, by status code. */
+  rejected: Record<string, number>
+  bytesRead: number
+  bytesWritten: number
+  /** Bytes the core holds for connections and buffers (slabs and pools, not the kernel's). */
+  memoryBytes: number
+}
+
+/** The native server, as the master holds it. */
+export interface NativeServer {
+  /** Number that `attachWorker` takes, in any thread of this process. */
+  readonly handle: number
+  /** Opens a listener. Throws an Error with `code` (`EADDRINUSE`, `EACCES`, …) when it cannot. Does not accept yet. */
+  listen(spec: ListenerSpec): BoundAddress
+  /** Starts the I/O threads; connections are accepted from now on. */
+  start(): void
+  /** Announces a worker and its lanes (typed arrays over the SharedArrayBuffers, one per I/O thread). */
+  addWorker(workerId: number, lanes: Uint8Array[], requestRingBytes: number, inFlightMax: number): void
+  /** Requests may be dispatched to the worker. */
+  readyWorker(workerId: number): void
+  /** Dispatch nothing more to it; `worker-drained` follows when its last request is answered. */
+  drainWorker(workerId: number): void
+  /** It is gone: requests it had started fail (502), the others move. `worker-removed` follows. */
+  removeWorker(workerId: number): void
+  /**
+   * Serves what is in the accept queues, closes the listeners and the idle connections, and lets the others finish
+   * their requests. `drained` follows.
+   */
+  drain(): void
+  /** Closes everything now, stops the threads and joins them. */
+  close(): void
+  stats(): NativeStats
+}
+export interface NativeServerOptions {
+  ioThreads: number
+  /** Typed array over the I/O control words: `ioThreads * IO_CONTROL_STRIDE` bytes. */
+  ioControl: Uint8Array
+  limits: NativeLimits
+  onEvent: (event: NativeEvent) => void
+}
+
+/** A worker's end of its lanes. */
+export interface WorkerPort {
+  /** Wakes I/O thread `index`; only when its control word says that it sleeps. */
+  wake(index: number): void
+  /** Asks for one more call of the pump from the event loop. */
+  wakeSelf(): void
+  /** Copies a block out into a new Buffer and gives up this side's hold on it. */
+  takeBlock(low: number, high: number, length: number): Buffer
+  /** Copies bytes into a new block; its address is written into `out` as two 32-bit halves. */
+  makeBlock(data: Uint8Array, out: Uint32Array): void
+  /** Lets the event loop end. */
+  close(): void
+}
+
+export interface Addon {
+  readonly layoutFingerprint: string
+  createServer(options: NativeServerOptions): NativeServer
+  /** Worker side; `pump` is called without arguments when there is something in a lane. */
+  attachWorker(serverHandle: number, workerId: number, pump: () => void): WorkerPort
+}
+
+const require = createRequire(import.meta.url)
+let loaded: Addon | undefined
+
+/**
+ * Loads the native addon: a prebuilt binary for this platform first, then the one built on this machine. One that does
+ * not load, or that was built for another record layout, is passed over when there is another.
+ *
+ * @throws HornetError `ERR_HORNET_ADDON` when there is no binary, none can be loaded, or none fits.
+ */
+export function loadAddon(): Addon {
+  loaded ??= loadFirst(packageRoot(), layoutFingerprint)
+  return loaded
+}
+
+/**
+ * As `loadAddon`, for the package in `root` and a layout `expected`; exported for tests.
+ *
+ * @throws HornetError `ERR_HORNET_ADDON`.
+ */
+export function loadFirst(root: string, expected: string): Addon {
+  const refused: string[] = []
+  let cause: unknown
+  for (const file of binaries(root)) {
+    try {
+      const addon = require(file) as Addon
+      if (addon.layoutFingerprint === expected) return addon
+      refused.push(`${file} has record layout ${addon.layoutFingerprint}, this JavaScript needs ${expected}`)
+    } catch (error) {
+      cause = error
+      refused.push(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  const platform = `${process.platform}-${process.arch}`
+  if (refused.length === 0) {
+    throw new HornetError(
+      'ERR_HORNET_ADDON',
+      `no native addon for ${platform} in ${root}: there is no prebuilt binary and none was built here; ${remedy(root)}`,
+    )
+  }
+  throw new HornetError('ERR_HORNET_ADDON', `no native addon fits: ${refused.join('; ')}; ${remedy(root)}`, { cause })
+}
+
+/** What an operator does about a missing binary; a clone and an installed package are rebuilt differently. */
+function remedy(root: string): string {
+  return existsSync(join(root, 'src'))
+    ? 'run `npm run build` (it needs a C++20 compiler, make and Python 3)'
+    : 'run `npm rebuild hornet` (it needs a C++20 compiler, make and Python 3)'
+}
+
+/** The package this file belongs to: dist/ and build/test-out/ lie at different depths below it. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder)
+  return folder
+}
+
+/** The parts of node-gyp-build, which has no types, that choose among prebuilt binaries. */
+interface NodeGypBuild {
+  parseTuple(folder: string): Tuple | undefined
+  matchTuple(platform: string, arch: string): (tuple: Tuple | undefined) => boolean
+  compareTuples(a: Tuple, b: Tuple): number
+  parseTags(file: string): Tags | undefined
+  matchTags(runtime: string, abi: string): (tags: Tags | undefined) => boolean
+  compareTags(runtime: string): (a: Tags, b: Tags) => number
+}
+interface Tuple {
+  name: string
+}
+interface Tags {
+  file: string
+}
+
+/**
+ * The binaries that may serve this process, best first. node-gyp-build's own `resolve` puts a local build first and
+ * stops there, so its choosers are used one by one.
+ */
+function binaries(root: string): string[] {
+  const choose = require('node-gyp-build') as NodeGypBuild
+  const found: string[] = []
+  const [tuple] = list(join(root, 'prebuilds'))
+    .map(choose.parseTuple)
+    .filter(choose.matchTuple(process.platform, process.arch))
+    .sort(choose.compareTuples as never) as Tuple[]
+  if (tuple) {
+    const folder = join(root, 'prebuilds', tuple.name)
+    const [tags] = list(folder)
+      .map(choose.parseTags)
+      .filter(choose.matchTags('node', process.versions.modules))
+      .sort(choose.compareTags('node') as never) as Tags[]
+    if (tags) found.push(join(folder, tags.file))
+  }
+  const local = join(root, 'build/Release/hornet.node')
+  if (existsSync(local)) found.push(local)
+  return found
+}
+
+/** Names in a folder; none when there is no such folder. */
+function list(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : []
+}

@@ -1,0 +1,47 @@
+/**
+ * A worker thread: attaches to its lanes, loads the application, serves. The master starts it with `WorkerData`.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { HornetError } from '../errors.js'
+import { ServerCore } from '../http/server.js'
+import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
+import { loadAddon } from '../seam/addon.js'
+import { Lane } from '../seam/lane.js'
+import { stopWhenAsked } from './lifecycle.js'
+import { loadApp } from './load-app.js'
+import { describeError } from './report.js'
+
+const master = parentPort
+if (master === null) throw new Error('this module is started by the master, in a worker thread')
+const data = workerData as WorkerData
+
+function tell(message: WorkerMessage): void {
+  master?.postMessage(message)
+}
+
+try {
+  await serve(data)
+} catch (error) {
+  const code = error instanceof HornetError ? error.code : 'ERR_HORNET_APP_BOOT'
+  const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
+  tell({ type: 'boot-failed', code, message, stack })
+  process.exit(1)
+}
+
+async function serve(spec: WorkerData): Promise<void> {
+  const addon = loadAddon()
+  const lanes = spec.lanes.map((memory, index) => new Lane(memory, index, spec.requestRingBytes))
+  const app = await loadApp(spec.app)
+  const core = new ServerCore(lanes, {
+    listener: app.listener,
+    keepAliveMs: spec.keepAliveMs,
+    onError: (error, req) =>
+      tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` }),
+  })
+  const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
+  core.attach(port, new Int32Array(spec.ioControl))
+  stopWhenAsked(port, spec.gracefulTimeoutMs, (handler) =>
+    master?.on('message', (message: MasterMessage) => handler(message)),
+  )
+  tell({ type: 'ready' })
+}

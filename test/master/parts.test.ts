@@ -1,0 +1,118 @@
+/**
+ * Promise: the small parts of the master do what the loop relies on.
+ */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { loadSettings } from '../../src/config/load.js'
+import { HornetError } from '../../src/errors.js'
+import { formatBanner, summarize } from '../../src/master/banner.js'
+import { CommandQueue } from '../../src/master/command-queue.js'
+import { nativeLimits } from '../../src/master/limits.js'
+import { acquirePidFile } from '../../src/master/pid-file.js'
+import { describeExit } from '../../src/master/worker-handle.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hornet-parts-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function settings(...argv: string[]) {
+  const loaded = loadSettings({ argv: [...argv, 'app'], env: {}, version: '' })
+  assert.ok(loaded.kind === 'run')
+  return loaded.settings
+}
+
+test('the queue gives commands in order, whether they came before or after the asking', async () => {
+  const queue = new CommandQueue<number>()
+  queue.push(1)
+  queue.push(2)
+  assert.equal(await queue.take(Number.POSITIVE_INFINITY), 1)
+  assert.equal(await queue.take(0), 2)
+  const third = queue.take(Number.POSITIVE_INFINITY)
+  queue.push(3)
+  queue.push(4)
+  assert.equal(await third, 3)
+  assert.equal(await queue.take(Number.POSITIVE_INFINITY), 4)
+})
+
+test('the queue gives nothing when the time is over, or was before', async () => {
+  const queue = new CommandQueue<number>()
+  assert.equal(await queue.take(1), undefined)
+  assert.equal(await queue.take(0), undefined)
+  assert.equal(await queue.take(-5), undefined)
+})
+
+test('a head is limited as a whole, also when its parts are not', () => {
+  assert.equal(nativeLimits(settings()).headBytesMax, 256 * 1024)
+  const small = settings(
+    '--limit-request-line',
+    '1k',
+    '--limit-request-fields',
+    '10',
+    '--limit-request-field-size',
+    '100',
+  )
+  assert.equal(nativeLimits(small).headBytesMax, 1024 + 10 * 100 + 4)
+})
+
+test('a pid file is written, refused and removed', () => {
+  const path = join(folder, 'pid')
+  const remove = acquirePidFile(path)
+  assert.equal(readFileSync(path, 'utf8'), `${process.pid}\n`)
+  remove()
+  assert.ok(!existsSync(path))
+
+  writeFileSync(path, `${process.ppid}\n`)
+  const isRefused = (error: unknown) => error instanceof HornetError && error.message.includes(String(process.ppid))
+  assert.throws(() => acquirePidFile(path), isRefused, 'the parent of this process lives')
+
+  for (const stale of [`${process.pid}\n`, '', '0\n', 'x', '4194305\n']) {
+    writeFileSync(path, stale)
+    const removeAgain = acquirePidFile(path)
+    writeFileSync(path, '1\n')
+    removeAgain()
+    assert.ok(existsSync(path), 'what others wrote since stays')
+  }
+  const isConfigError = (error: unknown) => error instanceof HornetError && error.code === 'ERR_HORNET_CONFIG'
+  assert.throws(() => acquirePidFile(join(folder, 'nowhere', 'pid')), isConfigError)
+})
+
+test('why a thread ended', () => {
+  const code = 'ERR_HORNET_APP_BOOT'
+  assert.deepEqual(describeExit(3, undefined), { code, message: 'its thread ended with exit code 3' })
+  const error = new Error('outer', { cause: new Error('inner') })
+  const told = describeExit(1, { thrown: error })
+  assert.equal(told.message, 'outer')
+  assert.match(told.stack ?? '', /Error: outer\n[\s\S]*inner/)
+  assert.deepEqual(describeExit(1, { thrown: null }), { code, message: 'null was thrown', stack: undefined })
+})
+
+test('the banner', () => {
+  const facts = {
+    version: '1.0.0',
+    nodeVersion: 'v20.0.0',
+    pid: 7,
+    appPath: '/srv/app.mjs',
+    addresses: [
+      { kind: 'tcp', address: '::1', family: 'IPv6', port: 80 },
+      { kind: 'unix', address: '/run/a.sock', family: 'unix', port: 0 },
+    ],
+    workers: 1,
+    ioThreads: 2,
+  } as const
+  assert.equal(
+    formatBanner(facts),
+    `hornet 1.0.0 on Node.js v20.0.0
+  app        /srv/app.mjs
+  listening  http://[::1]:80
+             unix:/run/a.sock
+  threads    1 worker, 2 I/O threads
+  pid        7; stop with Ctrl-C, or kill -TERM 7 to let requests finish
+`,
+  )
+  assert.match(
+    summarize(facts),
+    /^hornet 1\.0\.0 .* serves \/srv\/app\.mjs on http:\/\/\[::1\]:80 unix:\/run\/a\.sock \(1 worker, 2 I\/O threads\)$/,
+  )
+})

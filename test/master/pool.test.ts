@@ -1,0 +1,602 @@
+/**
+ * Promise: the pool keeps as many workers as wanted, replaces the dead without storming, reloads without ever serving
+ * with less than it had, and stops in time whatever the workers do.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  createPool,
+  decide,
+  type Failure,
+  fixedLimits,
+  nextTickMs,
+  type Pool,
+  type PoolAction,
+  type PoolInput,
+  type PoolLimits,
+} from '../../src/master/pool.js'
+
+const limits: PoolLimits = { ...fixedLimits, bootTimeoutMs: 60_000, gracefulTimeoutMs: 30_000 }
+const failure: Failure = { code: 'ERR_HORNET_APP_BOOT', message: 'boom' }
+
+/** A pool and a clock, driven by hand. Log actions are kept apart from the others. */
+class Scene {
+  pool: Pool
+  nowMs = 1000
+  logs: string[] = []
+
+  constructor(wanted: number, changes: Partial<PoolLimits> = {}) {
+    this.pool = createPool(wanted, { ...limits, ...changes })
+  }
+
+  /** Gives one input and returns what is to be done, written shortly: "spawn 1", "serve". */
+  give(input: PoolInput): string[] {
+    const before = JSON.stringify(this.pool)
+    const { pool, actions } = decide(this.pool, this.nowMs, input)
+    assert.equal(JSON.stringify(this.pool), before, 'the given pool is not changed')
+    this.pool = pool
+    for (const action of actions) if (action.type === 'log') this.logs.push(action.message)
+    return actions.filter(({ type }) => type !== 'log').map(brief)
+  }
+
+  /** Lets time pass to the next tick and takes it. */
+  tick(): string[] {
+    const dueMs = nextTickMs(this.pool, this.nowMs)
+    assert.ok(Number.isFinite(dueMs), 'a tick is due')
+    this.nowMs = dueMs
+    return this.give({ type: 'tick' })
+  }
+
+  wait(ms: number): string[] {
+    this.nowMs += ms
+    return this.give({ type: 'tick' })
+  }
+
+  ready(workerId: number): string[] {
+    return this.give({ type: 'worker-ready', workerId })
+  }
+
+  exited(workerId: number): string[] {
+    return this.give({ type: 'worker-exited', workerId, failure })
+  }
+
+  drained(workerId: number): string[] {
+    return this.give({ type: 'worker-drained', workerId })
+  }
+
+  bootFailed(workerId: number): string[] {
+    return this.give({ type: 'worker-boot-failed', workerId, failure })
+  }
+
+  shutdown(mode: 'graceful' | 'quick'): string[] {
+    return this.give({ type: 'shutdown', mode })
+  }
+
+  states(): string {
+    return this.pool.workers.map(({ id, state }) => `${id} ${state}`).join(', ')
+  }
+
+  /** Started, and every worker ready. */
+  static serving(wanted: number, changes: Partial<PoolLimits> = {}): Scene {
+    const scene = new Scene(wanted, changes)
+    scene.give({ type: 'start' })
+    for (let id = 1; id <= wanted; id++) scene.ready(id)
+    scene.nowMs += 60_000
+    return scene
+  }
+}
+
+function brief(action: PoolAction): string {
+  if ('workerId' in action) return `${action.type} ${action.workerId}`
+  return action.type === 'end' && action.failure ? `end: ${action.failure.message}` : action.type
+}
+
+test('the first ready worker opens the service, the others join', () => {
+  const scene = new Scene(3)
+  assert.deepEqual(scene.give({ type: 'start' }), ['spawn 1', 'spawn 2', 'spawn 3'])
+  assert.deepEqual(scene.ready(2), ['admit 2', 'serve'])
+  assert.deepEqual(scene.ready(1), ['admit 1'])
+  assert.deepEqual(scene.ready(1), [], 'once')
+  assert.equal(scene.states(), '1 ready, 2 ready, 3 booting')
+})
+
+test('an application that no worker can load ends it, with the first reason', () => {
+  const scene = new Scene(2)
+  scene.give({ type: 'start' })
+  assert.deepEqual(scene.bootFailed(2), ['terminate 2'], 'not replaced: another may still boot')
+  assert.deepEqual(scene.exited(2), [])
+  const other = { code: 'ERR_HORNET_APP_BOOT', message: 'later' }
+  assert.deepEqual(scene.give({ type: 'worker-exited', workerId: 1, failure: other }), ['end: boom'])
+  assert.equal(scene.pool.phase, 'ended')
+  assert.deepEqual(scene.ready(1), [], 'nothing happens after the end')
+})
+
+test('a worker that failed while starting is replaced once another serves', () => {
+  const scene = new Scene(2)
+  scene.give({ type: 'start' })
+  scene.exited(1)
+  assert.deepEqual(scene.ready(2), ['admit 2', 'serve', 'spawn 3'])
+})
+
+test('a worker that boots too long is a failed boot', () => {
+  const scene = new Scene(1)
+  scene.give({ type: 'start' })
+  assert.deepEqual(scene.wait(59_999), [])
+  assert.deepEqual(scene.tick(), ['terminate 1', 'end: the application was not ready within 1m (--boot-timeout)'])
+})
+
+test('a dead worker is replaced at once', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.exited(1), ['spawn 3'])
+  assert.match(scene.logs.at(-1) ?? '', /worker 1 died, replaced at once: boom/)
+})
+
+test('repeated deaths are replaced ever more slowly, up to 10 s', () => {
+  const scene = Scene.serving(1)
+  const delays: number[] = []
+  assert.deepEqual(scene.exited(1), ['spawn 2'])
+  for (let id = 2; id <= 11; id++) {
+    assert.deepEqual(scene.bootFailed(id), [`terminate ${id}`])
+    if (id % 2 === 0) assert.deepEqual(scene.exited(id), [], 'its thread may take its time to go')
+    const fromMs = scene.nowMs
+    assert.deepEqual(scene.tick(), [`spawn ${id + 1}`])
+    delays.push(scene.nowMs - fromMs)
+  }
+  assert.deepEqual(delays, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000])
+  // Ready long enough: whatever it was is over.
+  scene.ready(12)
+  scene.nowMs += limits.stableMs
+  assert.deepEqual(scene.exited(12), ['spawn 13'])
+})
+
+test('a worker that was ready for a moment only does not end the slowing down', () => {
+  const scene = Scene.serving(1)
+  scene.exited(1)
+  scene.ready(2)
+  scene.nowMs += limits.stableMs - 1
+  assert.deepEqual(scene.exited(2), [])
+  assert.deepEqual(scene.wait(99), [])
+  assert.deepEqual(scene.wait(1), ['spawn 3'])
+})
+
+test('workers that die together count once', () => {
+  const scene = new Scene(16)
+  scene.give({ type: 'start' })
+  for (let id = 1; id <= 16; id++) scene.ready(id)
+  scene.nowMs += 5
+  for (let id = 1; id <= 16; id++) assert.deepEqual(scene.exited(id), [`spawn ${16 + id}`])
+  scene.nowMs += 5
+  assert.deepEqual(scene.exited(17), [], 'the second round')
+})
+
+test('TTIN and TTOU change the count, between one and the maximum', () => {
+  const scene = Scene.serving(2, { workersMax: 3 })
+  assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), ['spawn 3'])
+  assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), [])
+  assert.match(scene.logs.at(-1) ?? '', /stays 3/)
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 3'], 'the one that serves nobody yet')
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['drain 1'])
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), [])
+  assert.deepEqual(scene.exited(3), [])
+  assert.deepEqual(scene.drained(1), ['stop 1'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.equal(scene.states(), '2 ready')
+})
+
+test('TTIN and TTOU while starting', () => {
+  const scene = new Scene(2)
+  scene.give({ type: 'start' })
+  assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), ['spawn 3'])
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 1'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.ready(2), ['admit 2', 'serve'])
+})
+
+test('a worker that does not drain in time is terminated', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'resize', delta: -1 })
+  assert.deepEqual(scene.wait(29_999), [])
+  assert.deepEqual(scene.tick(), ['terminate 1'])
+  assert.deepEqual(scene.exited(1), [])
+})
+
+test('exit hooks share the time of draining', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'resize', delta: -1 })
+  scene.nowMs += 20_000
+  assert.deepEqual(scene.drained(1), ['stop 1'])
+  assert.deepEqual(scene.wait(9999), [])
+  assert.deepEqual(scene.wait(1), ['terminate 1'])
+})
+
+test('a graceful timeout of 0 ends a worker with its draining', () => {
+  const scene = Scene.serving(2, { gracefulTimeoutMs: 0 })
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['drain 1', 'terminate 1'])
+})
+
+test('a reload replaces one worker after the other', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.give({ type: 'reload' }), ['spawn 3'])
+  assert.deepEqual(scene.ready(3), ['admit 3', 'drain 1', 'spawn 4'])
+  assert.deepEqual(scene.drained(1), ['stop 1'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 2', 'reload-finished'])
+  assert.deepEqual(scene.drained(2), ['stop 2'])
+  assert.equal(scene.states(), '2 stopping, 3 ready, 4 ready')
+  assert.ok(scene.pool.workers.filter(({ state }) => state === 'ready').every(({ generation }) => generation === 2))
+})
+
+test('a new generation that cannot boot changes nothing', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'reload' })
+  assert.deepEqual(scene.bootFailed(3), ['terminate 3', 'reload-failed'])
+  assert.deepEqual(scene.exited(3), [])
+  assert.equal(scene.states(), '1 ready, 2 ready')
+  assert.deepEqual(scene.wait(60_000), [], 'and is not tried again')
+  assert.deepEqual(scene.give({ type: 'reload' }), ['spawn 4'], 'until asked for')
+})
+
+test('a new generation that takes too long to boot changes nothing', () => {
+  const scene = Scene.serving(1)
+  scene.give({ type: 'reload' })
+  assert.deepEqual(scene.tick(), ['terminate 2', 'reload-failed'])
+  scene.exited(2)
+  assert.equal(scene.states(), '1 ready')
+})
+
+test('a new generation that fails half-way leaves as many ready as wanted', () => {
+  const scene = Scene.serving(3)
+  scene.give({ type: 'reload' })
+  scene.ready(4)
+  assert.deepEqual(scene.bootFailed(5), ['terminate 5', 'reload-failed'])
+  scene.exited(5)
+  assert.equal(scene.states(), '1 draining, 2 ready, 3 ready, 4 ready')
+})
+
+test('a worker that dies during a reload is made up for', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'reload' })
+  assert.deepEqual(scene.exited(1), ['spawn 4'])
+  assert.deepEqual(scene.ready(3), ['admit 3'], 'two ready: nobody may go yet')
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 2', 'reload-finished'])
+})
+
+test('a second reload supersedes the first', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'reload' })
+  assert.deepEqual(scene.give({ type: 'reload' }), ['terminate 3', 'spawn 4'])
+  assert.deepEqual(scene.exited(3), [])
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 1', 'spawn 5'])
+  assert.deepEqual(scene.ready(5), ['admit 5', 'drain 2', 'reload-finished'])
+})
+
+test('a reload does not wait for the delay of a crash loop', () => {
+  const scene = Scene.serving(1)
+  scene.exited(1)
+  scene.exited(2)
+  assert.equal(scene.states(), '')
+  assert.deepEqual(scene.give({ type: 'reload' }), ['spawn 3'])
+  assert.deepEqual(scene.ready(3), ['admit 3', 'reload-finished'])
+})
+
+test('a reload starts counting deaths afresh', () => {
+  const scene = Scene.serving(1)
+  scene.exited(1)
+  for (const id of [2, 3, 4]) {
+    scene.bootFailed(id)
+    scene.tick()
+  }
+  assert.deepEqual(scene.give({ type: 'reload' }), ['terminate 5', 'spawn 6'])
+  assert.deepEqual(scene.bootFailed(6), ['terminate 6', 'reload-failed', 'spawn 7'])
+})
+
+test('a new generation that dies after it was ready is not rolled out at full speed', () => {
+  const scene = Scene.serving(3)
+  scene.give({ type: 'reload' })
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 1', 'spawn 5'])
+  scene.nowMs += 5
+  assert.deepEqual(scene.exited(4), ['spawn 6'])
+  scene.ready(5)
+  assert.deepEqual(scene.ready(6), ['admit 6', 'drain 2', 'spawn 7'])
+  scene.nowMs += 5
+  assert.deepEqual(scene.exited(6), [], 'three are active: no hurry')
+  assert.deepEqual(scene.wait(99), [])
+  assert.deepEqual(scene.wait(1), ['spawn 8'])
+})
+
+test('impatient reloads do not pile up draining workers', () => {
+  const scene = Scene.serving(2)
+  for (let count = 0; count < 20; count++) {
+    scene.give({ type: 'reload' })
+    for (const { id, state } of scene.pool.workers) if (state === 'booting') scene.ready(id)
+    assert.ok(scene.pool.workers.length <= 5, scene.states())
+  }
+})
+
+test('TERM drains the server, then the workers, then ends', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.shutdown('graceful'), ['drain-server'])
+  assert.deepEqual(scene.give({ type: 'reload' }), [])
+  assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), [])
+  assert.deepEqual(scene.give({ type: 'server-drained' }), ['stop 1', 'stop 2'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.exited(2), ['end'])
+})
+
+test('a worker that dies while the server drains is still replaced', () => {
+  const scene = Scene.serving(1)
+  scene.shutdown('graceful')
+  assert.deepEqual(scene.exited(1), ['spawn 2'])
+  assert.deepEqual(scene.ready(2), ['admit 2'])
+  assert.deepEqual(scene.give({ type: 'server-drained' }), ['stop 2'])
+})
+
+test('TERM gives up at the graceful timeout', () => {
+  const scene = Scene.serving(2)
+  scene.shutdown('graceful')
+  assert.deepEqual(scene.wait(29_999), [])
+  assert.deepEqual(scene.tick(), ['terminate 1', 'terminate 2'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.exited(2), [], 'the last answers are on their way')
+  assert.deepEqual(scene.give({ type: 'server-drained' }), ['end'])
+})
+
+test('nothing keeps TERM longer than the graceful timeout and the last close', () => {
+  const scene = Scene.serving(1)
+  const fromMs = scene.nowMs
+  scene.shutdown('graceful')
+  assert.deepEqual(scene.tick(), ['terminate 1'])
+  assert.deepEqual(scene.tick(), ['end'], 'neither exit nor close came')
+  assert.equal(scene.nowMs - fromMs, limits.gracefulTimeoutMs + limits.closeTimeoutMs)
+})
+
+test('exit hooks that hang are ended at the graceful timeout', () => {
+  const scene = Scene.serving(1)
+  scene.shutdown('graceful')
+  scene.give({ type: 'server-drained' })
+  assert.deepEqual(scene.tick(), ['terminate 1'])
+  assert.deepEqual(scene.exited(1), ['end'])
+})
+
+test('INT does not wait for requests, but for exit hooks', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.shutdown('quick'), ['drain-server', 'stop 1', 'stop 2'])
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.wait(limits.quickTimeoutMs), ['terminate 2'])
+  assert.deepEqual(scene.exited(2), [])
+  assert.deepEqual(scene.give({ type: 'server-drained' }), ['end'])
+})
+
+test('a second signal forces', () => {
+  for (const [first, second] of [
+    ['graceful', 'graceful'],
+    ['graceful', 'quick'],
+    ['quick', 'graceful'],
+    ['quick', 'quick'],
+  ] as const) {
+    const scene = Scene.serving(2)
+    scene.shutdown(first)
+    assert.deepEqual(scene.shutdown(second), ['terminate 1', 'terminate 2', 'end'])
+  }
+})
+
+test('a signal before the first worker is ready', () => {
+  const idle = new Scene(2)
+  assert.deepEqual(idle.shutdown('graceful'), ['end'])
+  assert.deepEqual(idle.give({ type: 'start' }), [])
+
+  const starting = new Scene(2)
+  starting.give({ type: 'start' })
+  assert.deepEqual(starting.shutdown('graceful'), ['terminate 1', 'terminate 2'])
+  assert.deepEqual(starting.ready(1), [], 'too late')
+  assert.deepEqual(starting.exited(1), [])
+  assert.deepEqual(starting.exited(2), ['end'])
+})
+
+test('TERM during a reload', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'reload' })
+  scene.ready(3)
+  assert.equal(scene.states(), '1 draining, 2 ready, 3 ready, 4 booting')
+  assert.deepEqual(scene.shutdown('graceful'), ['drain-server', 'terminate 4'])
+  assert.deepEqual(scene.give({ type: 'server-drained' }), ['stop 1', 'stop 2', 'stop 3'])
+  for (const id of [1, 2, 3]) assert.deepEqual(scene.exited(id), [])
+  assert.deepEqual(scene.exited(4), ['end'])
+})
+
+test('why a worker ended shows when something went wrong', () => {
+  const scene = Scene.serving(3)
+  scene.give({ type: 'resize', delta: -1 })
+  scene.exited(1)
+  assert.match(scene.logs.at(-1) ?? '', /worker 1 died while draining: boom/)
+  scene.give({ type: 'resize', delta: -1 })
+  scene.drained(2)
+  scene.give({ type: 'worker-exited', workerId: 2, failure: { ...failure, stack: 'Error: in a hook' } })
+  assert.match(scene.logs.at(-1) ?? '', /worker 2 threw while it ended: Error: in a hook/)
+})
+
+/** Numbers that look random and are the same in every run. */
+function generator(seed: number): (below: number) => number {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+/** What the world makes of the actions: threads that boot, drain, end or hang as it pleases them. */
+class World {
+  readonly scene: Scene
+  readonly threads = new Map<number, 'booting' | 'ready' | 'draining' | 'stopping' | 'dying'>()
+  readonly random: (below: number) => number
+  isServerDraining = false
+  hasEnded = false
+  served = 0
+
+  constructor(seed: number) {
+    this.random = generator(seed)
+    this.scene = new Scene(1 + this.random(5), { workersMax: 8 })
+    this.give({ type: 'start' })
+  }
+
+  readyCount(): number {
+    return [...this.threads.values()].filter((state) => state === 'ready').length
+  }
+
+  give(input: PoolInput): void {
+    const readyBefore = this.readyCount()
+    for (const action of this.scene.give(input)) this.perform(action)
+    const { pool, nowMs } = this.scene
+
+    // Only what is more than wanted goes.
+    if (!this.isServerDraining) assert.ok(this.readyCount() >= Math.min(readyBefore, pool.wanted), this.describe(input))
+    const active = pool.workers.filter(({ state }) => state === 'booting' || state === 'ready').length
+    assert.ok(
+      active <= pool.wanted + (pool.isReloading ? 1 : 0) || pool.phase === 'stopping' || this.hasEnded,
+      this.describe(input),
+    )
+    // One decision is enough, and the next is in the future.
+    const again = decide(pool, nowMs, { type: 'tick' })
+    assert.deepEqual(again.actions, [], this.describe(input))
+    assert.ok(nextTickMs(pool, nowMs) > nowMs)
+    // Every thread is known, and none is forgotten.
+    if (!this.hasEnded) {
+      assert.deepEqual(pool.workers.map(({ id }) => id).sort(), [...this.threads.keys()].sort(), this.describe(input))
+    }
+    // Whatever is wanted and missing comes, now or at a known time.
+    if (pool.phase === 'serving' && active < pool.wanted) assert.ok(pool.spawnNotBeforeMs > nowMs, this.describe(input))
+  }
+
+  perform(text: string): void {
+    const [type, workerId] = [text.split(' ')[0], Number(text.split(' ')[1])]
+    const state = this.threads.get(workerId)
+    switch (type) {
+      case 'spawn':
+        assert.ok(!this.hasEnded && state === undefined)
+        this.threads.set(workerId, 'booting')
+        return
+      case 'admit':
+        assert.equal(state, 'booting')
+        this.threads.set(workerId, 'ready')
+        return
+      case 'drain':
+        assert.equal(state, 'ready')
+        this.threads.set(workerId, 'draining')
+        return
+      case 'stop':
+        assert.ok(state === 'draining' || (state === 'ready' && this.isServerDraining), `stop ${state}`)
+        this.threads.set(workerId, 'stopping')
+        return
+      case 'terminate':
+        assert.notEqual(state, undefined)
+        this.threads.set(workerId, 'dying')
+        return
+      case 'serve':
+        this.served += 1
+        assert.equal(this.served, 1)
+        return
+      case 'drain-server':
+        assert.ok(!this.isServerDraining)
+        this.isServerDraining = true
+        return
+      case 'end':
+      case 'end:':
+        this.hasEnded = true
+    }
+  }
+
+  /** One thing that may happen. */
+  happen(): void {
+    const { scene, random } = this
+    const ids = [...this.threads.keys()]
+    const workerId = ids[random(ids.length)]
+    const state = this.threads.get(workerId)
+    scene.nowMs += random(4) === 0 ? random(20_000) : random(50)
+    switch (random(12)) {
+      case 0:
+        this.give({ type: 'reload' })
+        return
+      case 1:
+        this.give({ type: 'resize', delta: random(2) * 2 - 1 })
+        return
+      case 2:
+        scene.nowMs = Math.min(nextTickMs(scene.pool, scene.nowMs), scene.nowMs + 60_000)
+        this.give({ type: 'tick' })
+        return
+      case 3:
+        if (workerId === undefined) return
+        this.threads.delete(workerId)
+        this.give({ type: 'worker-exited', workerId, failure })
+        return
+      case 4:
+        if (state === 'booting') this.give({ type: 'worker-boot-failed', workerId, failure })
+        return
+      case 5:
+        if (this.isServerDraining) this.give({ type: 'server-drained' })
+        return
+      default:
+        if (state === 'booting') this.give({ type: 'worker-ready', workerId })
+        else if (state === 'draining') this.give({ type: 'worker-drained', workerId })
+        else if (state === 'stopping' || state === 'dying') {
+          this.threads.delete(workerId)
+          this.give({ type: 'worker-exited', workerId, failure })
+        }
+    }
+  }
+
+  /** Told to stop, with threads that never do anything again. */
+  finish(): void {
+    const fromMs = this.scene.nowMs
+    this.give({ type: 'shutdown', mode: this.random(2) === 0 ? 'graceful' : 'quick' })
+    for (let ticks = 0; !this.hasEnded && ticks < 100; ticks++) {
+      this.scene.nowMs = nextTickMs(this.scene.pool, this.scene.nowMs)
+      this.give({ type: 'tick' })
+    }
+    assert.ok(this.hasEnded, 'it ends whatever the threads do')
+    assert.ok(this.scene.nowMs - fromMs <= limits.gracefulTimeoutMs + limits.closeTimeoutMs)
+  }
+
+  describe(input: PoolInput): string {
+    return `${JSON.stringify(input)} -> wanted ${this.scene.pool.wanted}, ${this.scene.states()}`
+  }
+}
+
+test('whatever happens in whatever order, the invariants hold', () => {
+  let reached = 0
+  for (let seed = 1; seed <= 400; seed++) {
+    const world = new World(seed)
+    try {
+      for (let step = 0; step < 200 && !world.hasEnded; step++) world.happen()
+      if (world.hasEnded) continue // no first worker could boot
+      reached += 1
+      world.finish()
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error })
+    }
+  }
+  assert.ok(reached > 200, `only ${reached} runs came to serve`)
+})
+
+test('a reload always comes to an end when workers do boot', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const random = generator(seed)
+    const wanted = 1 + random(6)
+    const scene = Scene.serving(wanted)
+    let actions = scene.give({ type: 'reload' })
+    const seen: string[] = [...actions]
+    for (let step = 0; step < 500 && !seen.includes('reload-finished'); step++) {
+      const { workers } = scene.pool
+      const worker = workers[random(workers.length)]
+      if (worker.state === 'booting') actions = scene.ready(worker.id)
+      else if (worker.state === 'draining') actions = scene.drained(worker.id)
+      else if (worker.state === 'stopping') actions = scene.exited(worker.id)
+      else continue
+      seen.push(...actions)
+      assert.ok(scene.pool.workers.filter(({ state }) => state === 'ready').length >= wanted)
+    }
+    assert.ok(seen.includes('reload-finished'), `seed ${seed}: ${scene.states()}`)
+    const active = scene.pool.workers.filter(({ state }) => state === 'ready' || state === 'booting')
+    assert.equal(active.length, wanted)
+    assert.ok(active.every(({ generation, state }) => generation === 2 && state === 'ready'))
+  }
+})

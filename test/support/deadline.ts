@@ -1,0 +1,31 @@
+/**
+ * Waiting for a fact, never for a time: every wait in the tests ends by the fact or by a deadline that names it.
+ */
+
+/** Long enough for a busy two-core machine; a test that needs it all is a failing test. */
+export const defaultDeadlineMs = 20_000
+
+/**
+ * @param what Says what is waited for, so that the failure reads: "no answer to the second request within 5000 ms".
+ * @param detail Asked at the failure for what was seen instead (a log, the bytes so far).
+ * @returns What `promise` gives; rejects when it has given nothing within `ms`.
+ */
+export async function within<T>(
+  promise: Promise<T>,
+  what: string,
+  ms = defaultDeadlineMs,
+  detail?: () => string,
+): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const seen = detail?.()
+      reject(new Error(`no ${what} within ${ms} ms${seen ? `\n${seen}` : ''}`))
+    }, ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
