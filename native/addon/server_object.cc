@@ -235,8 +235,10 @@ void ServerObject::HandleEvents() {
       mailbox_->events.pop_front();
     }
     if (event.type == IoEvent::Type::kWorkerRemoved) lanes_.erase(event.worker_id);
-    on_event_.MakeCallback(env.Global(), {EventToObject(env, event)}, context_);
-    if (env.IsExceptionPending()) {
+    napi_value argument = EventToObject(env, event);
+    napi_value result;
+    if (napi_make_callback(env, context_, env.Global(), on_event_.Value(), 1, &argument, &result) ==
+        napi_pending_exception) {
       napi_value error;
       napi_get_and_clear_last_exception(env, &error);
       napi_fatal_exception(env, error);
@@ -328,9 +330,12 @@ void WorkerPort::Pump() {
   Napi::HandleScope scope(env);
   // What a callback of the application throws between two requests of a batch comes out of the pump: it is reported
   // the way Node reports it, and the pump goes on with the rest.
+  // Node-API itself and not its C++ wrapper, which aborts when JavaScript cannot run any more (process.exit()).
   for (;;) {
-    pump_.MakeCallback(env.Global(), std::initializer_list<napi_value>{}, context_);
-    if (!env.IsExceptionPending()) return;
+    napi_value result;
+    napi_status status =
+        napi_make_callback(env, context_, env.Global(), pump_.Value(), 0, nullptr, &result);
+    if (status != napi_pending_exception) return;
     napi_value error;
     if (napi_get_and_clear_last_exception(env, &error) != napi_ok) return;
     if (napi_fatal_exception(env, error) != napi_ok || handle_ == nullptr) return;

@@ -40,8 +40,11 @@ struct Block {
   static Block* FromHalves(uint32_t low, uint32_t high) {
     return reinterpret_cast<Block*>(static_cast<uintptr_t>(static_cast<uint64_t>(high) << 32 | low));
   }
-  uint32_t low() const { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(this)); }
-  uint32_t high() const { return static_cast<uint32_t>(static_cast<uint64_t>(reinterpret_cast<uintptr_t>(this)) >> 32); }
+  uint32_t low() const { return static_cast<uint32_t>(address()); }
+  uint32_t high() const { return static_cast<uint32_t>(address() >> 32); }
+
+ private:
+  uint64_t address() const { return reinterpret_cast<uintptr_t>(this); }
 };
 
 }  // namespace hornet

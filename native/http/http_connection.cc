@@ -11,6 +11,8 @@ namespace hornet {
 
 namespace {
 
+// One read; the shared buffer has room for it behind the longest input that is kept.
+constexpr size_t kReadBytes = 64 * 1024;
 // Bodies from this size on are lent to the socket and not copied into a chunk.
 constexpr uint32_t kBorrowBytesMin = 8 * 1024;
 // A partial head is parsed again when a line feed has come, or so many bytes without one.
@@ -69,7 +71,7 @@ void HttpConnection::HandleReadable() {
   size_t kept = ignores_input_ ? 0 : input_length_;
   if (kept > 0) std::memcpy(buffer, input_, kept);
   size_t count = 0;
-  switch (Receive(buffer + kept, host_->read_buffer_bytes - kept, &count)) {
+  switch (Receive(buffer + kept, kReadBytes, &count)) {
     case IoStatus::kAgain:
       return;
     case IoStatus::kFailed:
@@ -228,7 +230,8 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
   size_t used = 0;
   for (;;) {
     Exchange* exchange = body_exchange_;
-    if (exchange != nullptr && exchange->is_streaming && !exchange->response_ended &&
+    // A body that ended with these bytes is not held up: no more of them will come to end it.
+    if (exchange != nullptr && exchange->is_streaming && !exchange->response_ended && !decoder_.done() &&
         (exchange->body_unconsumed >= kBodyWindowBytes || exchange->state == ExchangeState::kQueued)) {
       is_blocked_ = *stop = true;
       return used;

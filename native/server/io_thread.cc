@@ -50,7 +50,8 @@ int IoThread::Start() {
   if (error != 0) return error;
   loop = &own_loop_;
   mail_async_.data = prepare_.data = wheel_timer_.data = watchdog_.data = this;
-  error = uv_async_init(loop, &mail_async_, [](uv_async_t* async) { static_cast<IoThread*>(async->data)->HandleMail(); });
+  error = uv_async_init(loop, &mail_async_,
+                        [](uv_async_t* async) { static_cast<IoThread*>(async->data)->HandleMail(); });
   if (error != 0) return error;
   uv_prepare_init(loop, &prepare_);
   uv_timer_init(loop, &wheel_timer_);

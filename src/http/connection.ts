@@ -15,6 +15,7 @@ import {
   REQUEST_FLAG_ENCRYPTED,
 } from '../seam/records.js'
 import type { Exchange } from './exchange.js'
+import { kNeedDrain } from './internals.js'
 
 /** Bytes a response may have on their way through the I/O thread; beyond it `write()` waits for credit. */
 const WINDOW_BYTES = 256 * 1024
@@ -67,6 +68,7 @@ export class Connection extends Duplex {
     }
     if ((exchange.flags & REQUEST_FLAG_ENCRYPTED) !== 0) this.encrypted = true
     exchange.outbox.signal(KIND_WATCH, exchange, 0)
+    this.on('drain', passDrain)
   }
 
   get readyState(): string {
@@ -212,6 +214,14 @@ export class Connection extends Duplex {
     }
     callback()
   }
+}
+
+/** The response that writes here owes its own 'drain'. As in Node, where the server listens to its sockets for it. */
+function passDrain(this: Connection): void {
+  const message = this._httpMessage as (ServerResponse & { [kNeedDrain]: boolean }) | null
+  if (message === null || message.writableEnded || !message[kNeedDrain]) return
+  message[kNeedDrain] = false
+  message.emit('drain')
 }
 
 function familyOf(address: string): string {
