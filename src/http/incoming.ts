@@ -33,24 +33,34 @@ export interface IncomingFields {
 }
 
 export class Incoming extends IncomingMessage {
-  declare [kExchange]: Exchange
-
   constructor(exchange: Exchange, method: number) {
     // No socket yet: the accessor makes it when someone asks.
     super(null as never)
-    this[kExchange] = exchange
-    this.method = methodNames[method]
-    this.url = exchange.text.slice(0, exchange.targetLength)
-    this.httpVersionMajor = 1
-    if ((exchange.flags & REQUEST_FLAG_HTTP10) !== 0) {
-      this.httpVersionMinor = 0
-      this.httpVersion = '1.0'
-    } else {
-      this.httpVersionMinor = 1
-      this.httpVersion = '1.1'
-    }
-    ;(this as unknown as IncomingFields)[kHeadersCount] = exchange.headerCount * 2
+    fill(this, exchange, method)
   }
+}
+
+/** What Incoming's constructor does, on an object of another prototype. */
+export function initialiseIncoming(req: IncomingMessage, exchange: Exchange, method: number): void {
+  // Node's class is a function that works without `new` where this is used (births.ts).
+  ;(IncomingMessage as unknown as (this: IncomingMessage, socket: null) => void).call(req, null)
+  fill(req, exchange, method)
+}
+
+function fill(req: IncomingMessage, exchange: Exchange, method: number): void {
+  const fields = req as unknown as IncomingFields
+  fields[kExchange] = exchange
+  req.method = methodNames[method]
+  req.url = exchange.text.slice(0, exchange.targetLength)
+  req.httpVersionMajor = 1
+  if ((exchange.flags & REQUEST_FLAG_HTTP10) !== 0) {
+    req.httpVersionMinor = 0
+    req.httpVersion = '1.0'
+  } else {
+    req.httpVersionMinor = 1
+    req.httpVersion = '1.1'
+  }
+  fields[kHeadersCount] = exchange.headerCount * 2
 }
 
 /** Reads of a request whose body is streamed: what the application took makes room for more. */

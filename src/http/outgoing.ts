@@ -83,22 +83,26 @@ export interface OutgoingFields {
 type Message = ServerResponse & OutgoingFields
 
 export class Outgoing extends ServerResponse {
-  declare [kExchange]: Exchange
-  declare [kRoad]: Road
-  declare [kEndChunk]: unknown
-  declare [kLeanFlags]: number
-  declare [kLeanLength]: number
-  declare [kIsPlain]: boolean
-
   constructor(exchange: Exchange, req: IncomingMessage) {
     super(req as never)
-    this[kExchange] = exchange
-    this[kRoad] = Road.Open
-    this[kEndChunk] = none
-    this[kLeanFlags] = 0
-    this[kLeanLength] = -1
-    this[kIsPlain] = true
+    fill(this as unknown as Message, exchange)
   }
+}
+
+/** What Outgoing's constructor does, on an object of another prototype. */
+export function initialiseOutgoing(res: ServerResponse, exchange: Exchange, req: IncomingMessage): void {
+  // Node's class is a function that works without `new` where this is used (births.ts).
+  ;(ServerResponse as unknown as (this: ServerResponse, req: IncomingMessage) => void).call(res, req)
+  fill(res as Message, exchange)
+}
+
+function fill(res: Message, exchange: Exchange): void {
+  res[kExchange] = exchange
+  res[kRoad] = Road.Open
+  res[kEndChunk] = none
+  res[kLeanFlags] = 0
+  res[kLeanLength] = -1
+  res[kIsPlain] = true
 }
 
 // Node's types keep these methods' overloads apart and hide others; all that is done with them is to call them.

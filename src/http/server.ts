@@ -32,10 +32,19 @@ import {
   REQUEST_TEXT_BLOCK_LOW,
   REQUEST_TEXT_LENGTH,
 } from '../seam/records.js'
+import { Births } from './births.js'
 import { Connection } from './connection.js'
 import { Exchange, exchangeOf } from './exchange.js'
-import { endBody, Incoming, type IncomingFields, installIncoming, pushBody, readStreamed } from './incoming.js'
-import { installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
+import {
+  endBody,
+  Incoming,
+  type IncomingFields,
+  initialiseIncoming,
+  installIncoming,
+  pushBody,
+  readStreamed,
+} from './incoming.js'
+import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -62,6 +71,8 @@ export class ServerCore implements InboxHandler {
   readonly #exchanges: (Exchange | null)[][]
   /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
   readonly #connections: Map<number, Connection>[]
+  readonly #requests = new Births<[Exchange, number], IncomingMessage>(Incoming, initialiseIncoming)
+  readonly #responses = new Births<[Exchange, IncomingMessage], ServerResponse>(Outgoing, initialiseOutgoing)
   #port: WorkerPort | null = null
   /** Responses that ended on the lean road and owe their events. */
   #finished: Message[] = []
@@ -154,8 +165,8 @@ export class ServerCore implements InboxHandler {
   }
 
   #begin(exchange: Exchange, method: number, body: Buffer | null): void {
-    const req = new Incoming(exchange, method)
-    const res = new Outgoing(exchange, req)
+    const req = this.#requests.make(exchange, method)
+    const res = this.#responses.make(exchange, req)
     const fields = res as unknown as OutgoingFields
     fields._keepAliveTimeout = this.#options.keepAliveMs
     if ((exchange.flags & REQUEST_FLAG_KEEP_ALIVE) === 0) res.shouldKeepAlive = false
@@ -183,6 +194,8 @@ export class ServerCore implements InboxHandler {
       this.#fail(exchange, error)
     }
     this.#isDispatching = false
+    this.#requests.observe(req)
+    this.#responses.observe(res)
     if (!isStreamed) {
       // The rest of the message follows its head, as it does from Node's parser.
       if (body !== null && !req.destroyed) req.push(body)

@@ -176,8 +176,8 @@ onBothServers(
     check({ path: '/tasks.txt', expected: 'Task 1\nTask 2\nTask 3\n' }),
     check({ path: '/error', status: 500, expected: /.*/, hornetOnly: true }),
   ],
-  // This process has no loader for it on an older Node, so there is nothing to compare with.
-  stripsTypes ? {} : { args: ['--node-arg=--import=tsx'], hornetOnly: true },
+  // This process has no loader for it on an older Node, so there is nothing to compare with. tsx starts esbuild.
+  stripsTypes ? {} : { args: ['--node-arg=--import=tsx'], hornetOnly: true, hasHelperProcess: true },
 )
 
 test('every example is tested', () => {

@@ -311,6 +311,7 @@ function staticFiles({ file, lacks = [] }: FeatureOptions): Check[] {
       name: 'a static file',
       async run(server) {
         const get = await send(server, 'GET', path)
+        assert.equal(get.status, 200)
         assert.equal(get.text, text)
         const head = await send(server, 'HEAD', path)
         assert.equal(head.headers['content-length'], String(statSync(local).size))

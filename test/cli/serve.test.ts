@@ -70,7 +70,7 @@ test('several addresses of several kinds at once', async () => {
   const path = join(folder, 'a.sock')
   const args = ['-w', '1', '--umask', '077', '-b', `unix:${path}`, '-b', '127.0.0.1:0', 'hello']
   await using hornet = await startHornet({ cwd: fixtures, args })
-  const [, port] = await hornet.waitForLog(/http:\/\/127\.0\.0\.1:(?!\d+\n +unix)(\d+)\n +pid/)
+  const [, port] = await hornet.waitForLog(/unix:\S+\n +http:\/\/127\.0\.0\.1:(\d+)\n +threads/)
   assert.equal((await get(hornet)).text, 'hello')
   assert.equal((await get({ path })).text, 'hello')
   assert.equal((await get({ port: Number(port) })).text, 'hello')

@@ -16,6 +16,7 @@ const parsed = bodyParser({ enableTypes: ['json', 'form', 'text'], jsonLimit: '1
 
 router.get('/static/*path', (ctx) => {
   ctx.respond = false
+  ctx.res.statusCode = 200 // Koa starts from 404
   send(ctx.req, ctx.path.slice('/static'.length), { root: folder }).pipe(ctx.res)
 })
 router.get('/route/:id', (ctx) => {

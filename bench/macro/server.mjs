@@ -1,0 +1,199 @@
+// One server under test: a process that is started on its processor, proven right, watched through /proc and stopped.
+import { execFileSync, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+
+const startMsMax = 10_000
+const answerMsMax = 5_000
+const stopMsMax = 10_000
+
+const microsecondsPerTick = 1e6 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
+
+export class Server {
+  #process
+  #exited
+  #output = ''
+  port = 0
+
+  /** @param {string[]} command Program and arguments, any pinning included. */
+  constructor(command) {
+    this.#process = spawn(command[0], command.slice(1), { env: serverEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#exited = new Promise((resolve) => {
+      this.#process.once('error', (error) => resolve(error.message))
+      this.#process.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
+    })
+  }
+
+  /** Resolves once the server has said its address. */
+  async start() {
+    const address = new Promise((resolve) => {
+      const take = (chunk) => {
+        // Read to the end of its life, so that no pipe fills; kept only as long as it may say something of use.
+        if (this.#output.length < 64 * 1024) this.#output += chunk
+        const found = /http:\/\/127\.0\.0\.1:(\d+)\b/.exec(this.#output)
+        if (found) resolve(Number(found[1]))
+      }
+      for (const stream of [this.#process.stdout, this.#process.stderr]) stream.setEncoding('utf8').on('data', take)
+    })
+    const ended = this.#exited.then((how) => this.#fail(`ended at its start (${how})`))
+    this.port = await before(Promise.race([address, ended]), startMsMax, () => this.#fail('did not say its address'))
+  }
+
+  /**
+   * Proves that the server answers right, on one connection and with `depth` requests sent at once.
+   *
+   * @throws Error that says what is wrong with which answer.
+   */
+  async check({ type, body }, depth) {
+    const answers = await before(exchange(this.port, depth), answerMsMax, () => this.#fail('did not answer'))
+    answers.forEach(({ status, headers, text }, index) => {
+      const facts = [
+        ['status', status, status === 200],
+        ['content-type', headers.get('content-type'), headers.get('content-type')?.split(';')[0] === type],
+        ['content-length', headers.get('content-length'), headers.get('content-length') === `${body.length}`],
+        ['date', headers.get('date'), !Number.isNaN(Date.parse(headers.get('date') ?? ''))],
+        ['connection', headers.get('connection'), headers.get('connection')?.toLowerCase() !== 'close'],
+        ['body', text, text === body],
+      ]
+      for (const [name, value, isRight] of facts) {
+        if (!isRight) this.#fail(`gave a wrong ${name} in answer ${index + 1} of ${depth}: ${value}`)
+      }
+    })
+  }
+
+  /** Processor time of the server and all its children so far, in microseconds. */
+  cpuUs() {
+    let ticks = 0
+    for (const pid of processTree(this.#process.pid)) {
+      const fields = statFields(pid)
+      ticks += Number(fields[utime]) + Number(fields[stime])
+    }
+    return ticks * microsecondsPerTick
+  }
+
+  /** Highest resident memory of the server plus that of each child, in KiB. */
+  peakKib() {
+    let kib = 0
+    for (const pid of processTree(this.#process.pid)) {
+      kib += Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+    }
+    return kib
+  }
+
+  async stop() {
+    const child = this.#process
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGTERM')
+    await before(this.#exited, stopMsMax, () => {
+      child.kill('SIGKILL')
+      this.#fail(`did not stop within ${stopMsMax / 1000} s of SIGTERM`)
+    })
+  }
+
+  #fail(what) {
+    throw new Error(`the server ${what}\n  ${this.#process.spawnargs.join(' ')}\n${this.#output}`)
+  }
+}
+
+/** Ours without what would change a server from outside. */
+function serverEnv() {
+  const foreign = /^(HORNET_|NODE_|PORT$|WEB_CONCURRENCY$)/
+  const kept = Object.entries(process.env).filter(([name]) => !foreign.test(name))
+  return { ...Object.fromEntries(kept), NODE_ENV: 'production' }
+}
+
+/** Settles as the promise does, or with what `expire` throws when that takes too long. */
+async function before(promise, ms, expire) {
+  let timer
+  const expired = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => {
+      try {
+        expire()
+      } catch (error) {
+        reject(error)
+      }
+    }, ms)
+  })
+  try {
+    return await Promise.race([promise, expired])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+// ---- one exchange over a plain socket: an HTTP client would hide what is on the wire
+
+async function exchange(port, depth) {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    socket.setEncoding('latin1')
+    socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`.repeat(depth))
+    const answers = []
+    let text = ''
+    for await (const chunk of socket) {
+      text += chunk
+      for (;;) {
+        const answer = takeAnswer(text)
+        if (answer === undefined) break
+        answers.push(answer)
+        text = text.slice(answer.length)
+      }
+      if (answers.length >= depth) break
+    }
+    if (answers.length !== depth || text !== '') {
+      throw new Error(`${depth} requests got ${answers.length} answers and ${text.length} further bytes: ${text}`)
+    }
+    return answers
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** The first answer in the text, or undefined when it is not whole. All peers must say its length. */
+function takeAnswer(text) {
+  const headEnd = text.indexOf('\r\n\r\n')
+  if (headEnd < 0) return undefined
+  const [statusLine, ...lines] = text.slice(0, headEnd).split('\r\n')
+  const headers = new Map(
+    lines.map((line) => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
+    }),
+  )
+  const bodyLength = Number(headers.get('content-length'))
+  if (!headers.has('content-length') || Number.isNaN(bodyLength)) throw new Error(`answer without a length: ${text}`)
+  const length = headEnd + 4 + bodyLength
+  if (text.length < length) return undefined
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1])
+  return { status, headers, text: text.slice(headEnd + 4, length), length }
+}
+
+// ---- /proc
+
+// Indexes into what follows the name in /proc/PID/stat (proc_pid_stat(5) counts from 1 and has two fields before).
+const ppid = 4 - 3
+const utime = 14 - 3
+const stime = 15 - 3
+
+function statFields(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The name may hold blanks and brackets, so the last one ends it.
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** The process and its descendants. */
+function processTree(rootPid) {
+  const childrenOf = new Map()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const parent = Number(statFields(name)[ppid])
+      childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), Number(name)])
+    } catch {
+      // It ended since the folder was read; none of ours does.
+    }
+  }
+  const tree = [rootPid]
+  for (const pid of tree) tree.push(...(childrenOf.get(pid) ?? []))
+  return tree
+}
