@@ -71,8 +71,8 @@ export class ServerCore implements InboxHandler {
   readonly #exchanges: (Exchange | null)[][]
   /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
   readonly #connections: Map<number, Connection>[]
-  readonly #requests = new Births<[Exchange, number], IncomingMessage>(Incoming, initialiseIncoming)
-  readonly #responses = new Births<[Exchange, IncomingMessage], ServerResponse>(Outgoing, initialiseOutgoing)
+  readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
+  readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
   #port: WorkerPort | null = null
   /** Responses that ended on the lean road and owe their events. */
   #finished: Message[] = []

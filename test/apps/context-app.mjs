@@ -6,7 +6,7 @@ let events = []
 
 const routes = {
   // Enters a context, and tells which one it found.
-  '/enter': (req, res, id) => {
+  '/enter': (_req, res, id) => {
     const found = store.getStore()
     store.enterWith(id)
     res.end(`found ${found}`)
@@ -32,14 +32,14 @@ const routes = {
       res.end(String([...seen]))
     })
   },
-  '/order': (req, res, id) => {
+  '/order': (_req, res, id) => {
     events.push(`${id} called`)
     process.nextTick(() => events.push(`${id} tick`))
     Promise.resolve().then(() => events.push(`${id} microtask`))
     res.end()
   },
   // Long enough for other requests to gather behind it.
-  '/block': (req, res) => {
+  '/block': (_req, res) => {
     const end = performance.now() + 50
     while (performance.now() < end);
     res.end()
@@ -50,11 +50,11 @@ const routes = {
   '/reject': async () => {
     throw new Error('rejected on purpose')
   },
-  '/throw-late': (req, res) => {
+  '/throw-late': (_req, res) => {
     res.write('begun')
     throw new Error('thrown late on purpose')
   },
-  '/events': (req, res) => {
+  '/events': (_req, res) => {
     res.end(JSON.stringify(events))
     events = []
   },
