@@ -48,7 +48,7 @@ async function main(argv) {
   for (const { scenario, peers: names } of options.plan.filter((entry) => entry.peers.length > 0)) {
     const rows = await measureScenario(scenario, names, options, pins)
     const section = `### ${scenario.title}\n\n${formatTable(rows)}`
-    process.stderr.write('\n')
+    progress('')
     console.log(section)
     sections.push(section)
   }
@@ -150,8 +150,10 @@ const running = new Set()
  */
 async function measureScenario(scenario, names, { rounds, seconds }, pins) {
   const rows = []
+  let current = ''
   try {
     for (const name of names) {
+      current = name
       const { title, command } = peers[name]
       const server = new Server([...pins.server, ...command(scenario.app)])
       running.add(server)
@@ -163,6 +165,7 @@ async function measureScenario(scenario, names, { rounds, seconds }, pins) {
     }
     for (let round = 1; round <= rounds; round++) {
       for (const row of shuffle(rows)) {
+        current = row.name
         progress(`${scenario.name}: round ${round} of ${rounds}, ${row.name}`)
         row.samples.push(await sample(row.server, scenario, seconds, pins))
       }
@@ -170,7 +173,7 @@ async function measureScenario(scenario, names, { rounds, seconds }, pins) {
     for (const row of rows) row.peakKib = row.server.peakKib()
     return rows
   } catch (error) {
-    throw new Error(`${scenario.name}/${rows.at(-1)?.name ?? ''}: ${error.message}`, { cause: error })
+    throw new Error(`${scenario.name}/${current}: ${error.message}`, { cause: error })
   } finally {
     await stopServers()
   }

@@ -14,7 +14,16 @@ import { baseline } from './scenarios.mjs'
  */
 export function formatTable(rows) {
   const base = rows.find(({ name }) => name === baseline)
-  const titles = ['server', 'CPU µs/request', '× node:http', 'requests/s', '× node:http', 'p50 ms', 'p99 ms', 'peak MiB']
+  const titles = [
+    'server',
+    'CPU µs/request',
+    '× node:http',
+    'requests/s',
+    '× node:http',
+    'p50 ms',
+    'p99 ms',
+    'peak MiB',
+  ]
   const cells = rows.map(({ title, samples, peakKib }) => [
     title,
     spread(samples, 'cpuUs', (us) => us.toFixed(us < 10 ? 2 : 1)),

@@ -19,7 +19,10 @@ type Maker<A, B, T> = (a: A, b: B) => T
 export class Births<A, B, T extends object> {
   /** Makes an object with the prototype that is the rule now. */
   make: Maker<A, B, T>
-  readonly #type: new (a: A, b: B) => T
+  readonly #type: new (
+    a: A,
+    b: B,
+  ) => T
   readonly #initialise: (target: T, a: A, b: B) => void
   readonly #root: object
   #prototype: object
