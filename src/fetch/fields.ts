@@ -71,12 +71,18 @@ export function fieldsOf(init: HeadersInit): string[] {
   return fields
 }
 
-export function hasField(fields: string[], kind: FieldKind): boolean {
-  for (let i = 0; i < fields.length; i += 2) if (kindOf(fields[i]) === kind) return true
-  return false
+/** Which kinds occur, as bits: one pass for all the questions a sender has. */
+export function kindsIn(fields: readonly string[]): number {
+  let kinds = 0
+  for (let i = 0; i < fields.length; i += 2) kinds |= 1 << (kindOf(fields[i]) ?? FieldKind.Ordinary)
+  return kinds
 }
 
-export function headersOf(fields: string[]): Headers {
+export function hasKind(kinds: number, kind: FieldKind): boolean {
+  return (kinds & (1 << kind)) !== 0
+}
+
+export function headersOf(fields: readonly string[]): Headers {
   const headers = new RealHeaders()
   for (let i = 0; i < fields.length; i += 2) headers.append(fields[i], fields[i + 1])
   return headers

@@ -5,10 +5,13 @@
  */
 import { Readable } from 'node:stream'
 import { delegateRest } from './delegate.js'
-import { FieldKind, fieldsOf, hasField, headersOf } from './fields.js'
+import { FieldKind, fieldsOf, hasKind, headersOf, kindsIn } from './fields.js'
 
 const RealResponse = globalThis.Response
 const textType = 'text/plain;charset=UTF-8'
+// The lists of the commonest responses, shared by all of them.
+const noFields: readonly string[] = []
+const textFields: readonly string[] = ['content-type', textType]
 
 export type BodyInit = NonNullable<ConstructorParameters<typeof Response>[0]>
 
@@ -22,7 +25,7 @@ const sources = new WeakMap<ReadableStream, BodySource>()
 export class LazyResponse {
   readonly #status: number
   readonly #statusText: string
-  readonly #fields: string[]
+  readonly #fields: readonly string[]
   #headers: Headers | null = null
   readonly #source: BodySource | null
   #stream: ReadableStream<Uint8Array> | null
@@ -33,7 +36,7 @@ export class LazyResponse {
   constructor(
     status: number,
     statusText: string,
-    fields: string[],
+    fields: readonly string[],
     source: BodySource | null,
     stream: ReadableStream<Uint8Array> | null,
     streamOwner: Response | null,
@@ -100,7 +103,7 @@ export class LazyResponse {
   }
 
   /** The fields as they stand, changes made through `headers` included. Not for the caller to change. */
-  static fieldsOf(response: LazyResponse): string[] {
+  static fieldsOf(response: LazyResponse): readonly string[] {
     return response.#headers === null ? response.#fields : fieldsOf(response.#headers)
   }
 
@@ -162,12 +165,12 @@ for (const name of ['text', 'json', 'arrayBuffer', 'blob', 'formData', 'bytes'])
 export function makeResponse(body?: BodyInit | null, init?: ResponseInit, stringType = textType): Response {
   let status = 200
   let statusText = ''
-  let fields: string[] = []
+  let fields = noFields
   if (init !== undefined && init !== null) {
     if (LazyResponse.isLazyResponse(init)) {
       status = init.status
       statusText = init.statusText
-      fields = LazyResponse.fieldsOf(init).slice()
+      fields = LazyResponse.fieldsOf(init)
     } else {
       if (init.status !== undefined) status = init.status
       if (init.statusText !== undefined) statusText = init.statusText
@@ -209,8 +212,7 @@ export function makeResponse(body?: BodyInit | null, init?: ResponseInit, string
   // A form (its boundary is the real class's to choose), an async iterable, or something to be made a string.
   const owner = new RealResponse(body)
   const type = owner.headers.get('content-type')
-  if (type !== null && !hasField(fields, FieldKind.ContentType)) fields.push('content-type', type)
-  return asResponse(new LazyResponse(status, statusText, fields, null, owner.body, owner))
+  return asResponse(new LazyResponse(status, statusText, withType(fields, type), null, owner.body, owner))
 }
 
 /** What `Response.json(data, init)` gives while fetch apps run. */
@@ -223,12 +225,17 @@ export function makeJsonResponse(data: unknown, init?: ResponseInit): Response {
 function knownResponse(
   status: number,
   statusText: string,
-  fields: string[],
+  fields: readonly string[],
   source: BodySource,
   type: string | null,
 ): Response {
-  if (type !== null && !hasField(fields, FieldKind.ContentType)) fields.push('content-type', type)
-  return asResponse(new LazyResponse(status, statusText, fields, source, null, null))
+  return asResponse(new LazyResponse(status, statusText, withType(fields, type), source, null, null))
+}
+
+function withType(fields: readonly string[], type: string | null): readonly string[] {
+  if (type === null || hasKind(kindsIn(fields), FieldKind.ContentType)) return fields
+  if (fields.length === 0 && type === textType) return textFields
+  return [...fields, 'content-type', type]
 }
 
 function isPlainStatus(status: unknown): boolean {

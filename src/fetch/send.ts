@@ -3,7 +3,7 @@
  * caller's own turn; a stream is pumped at the pace of the socket and cancelled when the client leaves.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { FieldKind, fieldsOf, hasField, kindOf } from './fields.js'
+import { FieldKind, fieldsOf, hasKind, kindOf, kindsIn } from './fields.js'
 import { type BodySource, LazyResponse } from './response.js'
 
 /** What a handler may return: ours, Node's own, or one of another implementation with the same face. */
@@ -34,9 +34,10 @@ export function sendResponse(
   res: ServerResponse,
 ): Promise<void> | undefined {
   const isLazy = LazyResponse.isLazyResponse(response)
-  let fields = isLazy ? LazyResponse.fieldsOf(response) : fieldsOf(response.headers)
+  let fields: readonly string[] = isLazy ? LazyResponse.fieldsOf(response) : fieldsOf(response.headers)
   // The handler has answered through the Node response it was given as `env.outgoing`, or says that it will.
-  if (res.headersSent || res.writableEnded || hasField(fields, FieldKind.AlreadySent)) return cancelBody(response)
+  if (res.headersSent || res.writableEnded || hasKind(kindsIn(fields), FieldKind.AlreadySent))
+    return cancelBody(response)
 
   const { status } = response
   if (status < 200 || status > 999) throw new TypeError(`A response with status ${status} cannot be sent`)
@@ -65,9 +66,11 @@ export function sendResponse(
   return sendStream(req, res, status, response.statusText, withoutFraming(fields), stream)
 }
 
-function writeHead(res: ServerResponse, status: number, statusText: string, fields: string[]): void {
-  if (statusText === '') res.writeHead(status, fields)
-  else res.writeHead(status, statusText, fields)
+function writeHead(res: ServerResponse, status: number, statusText: string, fields: readonly string[]): void {
+  // Node takes lists, and leaves them as they are; its types have not heard of the latter.
+  const list = fields as string[]
+  if (statusText === '') res.writeHead(status, list)
+  else res.writeHead(status, statusText, list)
 }
 
 function sendWhole(
@@ -75,7 +78,7 @@ function sendWhole(
   res: ServerResponse,
   status: number,
   statusText: string,
-  fields: string[],
+  fields: readonly string[],
   body: Exclude<BodySource, Blob> | null,
 ): void {
   writeHead(res, status, statusText, fields)
@@ -88,7 +91,7 @@ async function sendStream(
   res: ServerResponse,
   status: number,
   statusText: string,
-  fields: string[],
+  fields: readonly string[],
   stream: ReadableStream<Uint8Array>,
 ): Promise<void> {
   if (req.method === 'HEAD') {
@@ -117,7 +120,7 @@ async function sendStream(
   let isStarted = false
   if (await settlesSoon(next)) {
     const first = await next
-    if (first.done || hasField(fields, FieldKind.ContentLength)) {
+    if (first.done || hasKind(kindsIn(fields), FieldKind.ContentLength)) {
       next = Promise.resolve(first)
     } else {
       next = reader.read()
@@ -130,7 +133,7 @@ async function sendStream(
       if (!res.write(first.value) && !res.destroyed) await new Promise<void>((resolve) => (wake = resolve))
     }
     if (first.done) {
-      const isSilent = status === 204 || status === 304 || hasField(fields, FieldKind.ContentLength)
+      const isSilent = status === 204 || status === 304 || hasKind(kindsIn(fields), FieldKind.ContentLength)
       sendWhole(req, res, status, statusText, isSilent ? fields : withLength(fields, 0), null)
       return
     }
@@ -168,25 +171,27 @@ async function cancelBody(response: AnyResponse): Promise<void> {
 }
 
 /** The fields with the length we know in place of whatever they said, and without the framing that is the server's. */
-function withLength(fields: string[], length: number): string[] {
-  const framed = withoutFraming(fields, true)
-  return [...framed, 'Content-Length', String(length)]
+function withLength(fields: readonly string[], length: number): string[] {
+  const kinds = kindsIn(fields)
+  const isFramed = hasKind(kinds, FieldKind.TransferEncoding) || hasKind(kinds, FieldKind.ContentLength)
+  const others = isFramed ? without(fields, isFraming) : fields
+  return [...others, 'Content-Length', String(length)]
 }
 
-function withoutFraming(fields: string[], isLengthKnown = false): string[] {
-  if (!hasField(fields, FieldKind.TransferEncoding) && !(isLengthKnown && hasField(fields, FieldKind.ContentLength))) {
-    return fields
-  }
-  return without(fields, (kind) => {
-    return kind === FieldKind.TransferEncoding || (isLengthKnown && kind === FieldKind.ContentLength)
-  })
+function isFraming(kind: FieldKind | null): boolean {
+  return kind === FieldKind.TransferEncoding || kind === FieldKind.ContentLength
+}
+
+function withoutFraming(fields: readonly string[]): readonly string[] {
+  if (!hasKind(kindsIn(fields), FieldKind.TransferEncoding)) return fields
+  return without(fields, (kind) => kind === FieldKind.TransferEncoding)
 }
 
 /**
  * The fields of a response that came from `fetch()`, fit to be passed on: its connection was another one, and its body
  * has been decoded on the way, so its coding and length no longer hold.
  */
-function fieldsOfFetched(fields: string[]): string[] {
+function fieldsOfFetched(fields: readonly string[]): readonly string[] {
   let isDecoded = false
   for (let i = 0; i < fields.length; i += 2) {
     if (kindOf(fields[i]) === FieldKind.ContentEncoding && /^\s*(?:x-gzip|gzip|deflate|br)\b/i.test(fields[i + 1])) {
@@ -199,7 +204,7 @@ function fieldsOfFetched(fields: string[]): string[] {
   })
 }
 
-function without(fields: string[], isUnwanted: (kind: FieldKind | null) => boolean): string[] {
+function without(fields: readonly string[], isUnwanted: (kind: FieldKind | null) => boolean): string[] {
   const kept: string[] = []
   for (let i = 0; i < fields.length; i += 2) {
     if (!isUnwanted(kindOf(fields[i]))) kept.push(fields[i], fields[i + 1])

@@ -79,8 +79,7 @@ async function arbitrate(
 
   queue.push({ type: 'start' })
   while (pool.phase !== 'ended') {
-    const nowMs = performance.now()
-    const command = await queue.take(nextTickMs(pool, nowMs) - nowMs)
+    const command = await queue.take(nextTickMs(pool) - performance.now())
     const input = command ? handle(command) : ({ type: 'tick' } as const)
     if (!input) continue
     const decision = decide(pool, performance.now(), input)

@@ -44,6 +44,8 @@ export type PoolPhase = 'idle' | 'starting' | 'serving' | 'draining' | 'stopping
 /** The whole state: plain data. */
 export interface Pool {
   phase: PoolPhase
+  /** Time of the last decision: what was due by then is done. */
+  decidedMs: number
   /** Workers the operator wants. */
   wanted: number
   /** Generation of the workers that are spawned now. */
@@ -138,6 +140,7 @@ export interface Decision {
 export function createPool(wanted: number, limits: PoolLimits): Pool {
   return {
     phase: 'idle',
+    decidedMs: Number.NEGATIVE_INFINITY,
     wanted,
     generation: 1,
     nextWorkerId: 1,
@@ -158,6 +161,7 @@ export function createPool(wanted: number, limits: PoolLimits): Pool {
 /** Decides what `input` at `nowMs` (of a monotonic clock) changes. The given pool is left as it was. */
 export function decide(pool: Pool, nowMs: number, input: PoolInput): Decision {
   const next: Decision = { pool: { ...pool, workers: pool.workers.map((worker) => ({ ...worker })) }, actions: [] }
+  next.pool.decidedMs = nowMs
   if (pool.phase === 'ended') return next
   take(next, nowMs, input)
   // Again until nothing changes: what converge() begins may be due already, with a graceful timeout of 0 for example.
@@ -170,11 +174,10 @@ export function decide(pool: Pool, nowMs: number, input: PoolInput): Decision {
 }
 
 /**
- * When the next `tick` is due; infinite when only an event can change anything.
- *
- * @param nowMs The time of the decision that made `pool`: what was due by then is done.
+ * When the next `tick` is due; infinite when only an event can change anything. It may be in the past already: what is
+ * done is told apart by the time of the last decision and not by the clock, which runs on between two calls.
  */
-export function nextTickMs(pool: Pool, nowMs: number): number {
+export function nextTickMs(pool: Pool): number {
   if (pool.phase === 'ended') return Number.POSITIVE_INFINITY
   const times = [
     ...pool.workers.map((worker) => worker.deadlineMs),
@@ -182,7 +185,7 @@ export function nextTickMs(pool: Pool, nowMs: number): number {
     pool.shutdownDeadlineMs,
     pool.shutdownForceMs,
   ]
-  return Math.min(...times.filter((time) => time > nowMs))
+  return Math.min(...times.filter((time) => time > pool.decidedMs))
 }
 
 /** Records what the input says; only what depends on the input alone is decided here. */
