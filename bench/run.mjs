@@ -12,15 +12,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { connections, runLoad } from './macro/load.mjs'
-import { formatTable, shuffle } from './macro/report.mjs'
+import { disturbance, formatTable, shuffle } from './macro/report.mjs'
 import { floorBinary, floorSource, peers, scenarios } from './macro/scenarios.mjs'
-import { Server } from './macro/server.mjs'
+import { machineUs, Server } from './macro/server.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const readme = join(root, 'bench/README.md')
 const markers = ['<!-- figures: begin, written by npm run bench -->', '<!-- figures: end -->']
 
 const warmUpSeconds = 2
+
+/** Of one processor. More than this taken by others, in the median run of a scenario, and its figures are not kept. */
+const foreignMax = 0.1
 
 /** What stops the benchmark and whoever runs it can mend: told in one line. */
 class Refusal extends Error {
@@ -45,14 +48,23 @@ async function main(argv) {
 
   const started = performance.now()
   const sections = []
+  const disturbed = []
   for (const { scenario, peers: names } of options.plan.filter((entry) => entry.peers.length > 0)) {
     const rows = await measureScenario(scenario, names, options, pins)
-    const section = `### ${scenario.title}\n\n${formatTable(rows)}`
+    const others = disturbance(rows)
+    if (others.median > foreignMax) disturbed.push(scenario.name)
+    const note = `Others took ${percent(others.median)} of a processor (median run; at most ${percent(others.highest)}).`
+    const section = `### ${scenario.title}\n\n${formatTable(rows)}\n${note}\n`
     progress('')
     console.log(section)
     sections.push(section)
   }
   console.log(`Done in ${((performance.now() - started) / 1000).toFixed(0)} s.`)
+  if (disturbed.length > 0) {
+    const what = `others took more than ${percent(foreignMax)} of a processor in ${disturbed.join(', ')}`
+    if (options.write) throw new Refusal(`${what}: nothing was written; run it on a quiet machine`)
+    console.log(`Not to be relied on: ${what}.`)
+  }
   if (options.write) {
     writeFigures(`${facts.map((fact) => `- ${fact}`).join('\n')}\n\n${sections.join('\n')}`)
     console.log('bench/README.md has the figures.')
@@ -121,11 +133,13 @@ function buildFloor() {
 /** The server gets one processor and the load another, so that neither takes time from the other. */
 function choosePins() {
   const [first, second] = allowedCpus()
-  if (second === undefined) return { server: [], load: [], text: 'not pinned: there is only one processor' }
-  if (!isInstalled('taskset')) return { server: [], load: [], text: 'not pinned: no taskset (Debian: util-linux)' }
+  if (second === undefined) return { server: [], load: [], cpus: [], text: 'not pinned: there is only one processor' }
+  if (!isInstalled('taskset'))
+    return { server: [], load: [], cpus: [], text: 'not pinned: no taskset (Debian: util-linux)' }
   return {
     server: ['taskset', '-c', `${first}`],
     load: ['taskset', '-c', `${second}`],
+    cpus: [first, second],
     text: `server on CPU ${first}, wrk on CPU ${second}`,
   }
 }
@@ -180,12 +194,17 @@ async function measureScenario(scenario, names, { rounds, seconds }, pins) {
 }
 
 async function sample(server, { answer, depth }, seconds, pins) {
+  const machineBefore = machineUs(pins.cpus)
   const cpuUsBefore = server.cpuUs()
   const { requests, durationUs, p50Us, p99Us } = await runLoad({ port: server.port, seconds, depth, pin: pins.load })
-  const cpuUs = (server.cpuUs() - cpuUsBefore) / requests
+  const serverUs = server.cpuUs() - cpuUsBefore
+  const machine = machineUs(pins.cpus)
+  const ownUs = machine.ownUs - machineBefore.ownUs
+  // The kernel counts the two sides of this difference by different clocks, so it can come out a little below nothing.
+  const foreign = Math.max(0, machine.busyUs - machineBefore.busyUs - serverUs - ownUs) / durationUs
   // wrk looks at the status alone, so the rest is proven before and after.
   await server.check(answer, depth)
-  return { rate: requests / (durationUs / 1e6), cpuUs, p50Us, p99Us }
+  return { rate: requests / (durationUs / 1e6), cpuUs: serverUs / requests, p50Us, p99Us, foreign }
 }
 
 async function stopServers() {
@@ -193,6 +212,8 @@ async function stopServers() {
   running.clear()
   await Promise.all(servers.map((server) => server.stop()))
 }
+
+const percent = (share) => `${Math.round(share * 100)}%`
 
 function progress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)

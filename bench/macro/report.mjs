@@ -4,7 +4,7 @@ import { baseline } from './scenarios.mjs'
 /**
  * One sample is what one peer did in one round.
  *
- * @typedef {{ rate: number, cpuUs: number, p50Us: number, p99Us: number }} Sample
+ * @typedef {{ rate: number, cpuUs: number, p50Us?: number, p99Us?: number, foreign: number }} Sample
  */
 
 /**
@@ -42,6 +42,17 @@ export function formatTable(rows) {
     .concat('\n')
 }
 
+/**
+ * How much of a processor others took while a scenario was timed.
+ *
+ * @param {{ samples: Sample[] }[]} rows
+ * @returns {{ median: number, highest: number }} 1 is one whole processor.
+ */
+export function disturbance(rows) {
+  const shares = rows.flatMap(({ samples }) => samples.map(({ foreign }) => foreign))
+  return { median: median(shares), highest: Math.max(...shares) }
+}
+
 export function median(values) {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1
@@ -60,6 +71,7 @@ export function shuffle(values) {
 
 function spread(samples, measure, format) {
   const values = samples.map((sample) => sample[measure])
+  if (values.includes(undefined)) return '–'
   return `${format(median(values))} (${format(Math.min(...values))}–${format(Math.max(...values))})`
 }
 

@@ -4,14 +4,16 @@
 //            may be JavaScript (src/seam/inbox.ts reads, src/seam/outbox.ts writes) with the same rules.
 // Publish:   the producer fills the record, then stores `tail` (seq_cst, which includes release). The consumer loads
 //            `tail` with acquire, so it sees the whole record.
-// Give back: the consumer stores `head` with release after its last read; the producer loads it with acquire before
-//            it writes there again.
+// Give back: the consumer stores `head` (seq_cst, which includes release) after its last read; the producer loads it
+//            with acquire before it writes there again.
 // Full:      Reserve() returns null and changes nothing that the consumer can see; the caller pauses its source.
 // Wake:      not here. A side that wants to sleep stores its "asleep" word (seq_cst) and then looks at `tail` once
 //            more (seq_cst); a producer stores `tail` (seq_cst) and then loads the word (seq_cst). In the single total
 //            order of those four operations either the store to `tail` precedes the sleeper's last look, and it stays
 //            up, or it follows it, and then so does the producer's load of the word, which reads 1 and wakes. So no
-//            wake is lost. A producer that wakes first takes the word from 1 to 0, so it wakes once per sleep.
+//            wake is lost. A producer that wakes first takes the word from 1 to 0, so it wakes once per sleep. A
+//            producer that waits for room does the same with its "starved" word and `head`: all four operations must
+//            be seq_cst there as well, since a mere release store may still be on its way while the word is loaded.
 // Payload:   lies in the record itself; blocks named by a record are counted (base/block.h).
 // Close:     the memory outlives both sides (the master owns it). What is published stays readable after either side
 //            died; a record being written when the producer died was never published and is never seen.
@@ -115,8 +117,8 @@ class RingConsumer {
     }
   }
   void Pop() { head_ += reinterpret_cast<const RecordHeader*>(data_ + (head_ & (capacity_ - 1)))->length; }
-  // Gives the memory of everything popped back to the producer.
-  void Release() { StoreRelease(shared_head_, head_); }
+  // Gives the memory of everything popped back to the producer. Look at the producer's "starved" word afterwards.
+  void Release() { StoreSeqCst(shared_head_, head_); }
   // For the sleeper's last look.
   bool HasMore() const { return LoadSeqCst(shared_tail_) != head_; }
 

@@ -26,8 +26,22 @@ const originsMax = 256
 const httpOrigins = new Map<string, string>()
 const httpsOrigins = new Map<string, string>()
 
+// The last ones by themselves: comparing a dozen characters is cheaper than hashing them for the map.
+let lastHost = ''
+let lastOrigin = ''
+let lastIsEncrypted = false
+
 /** The scheme and authority for a Host field, parsed once per distinct value. */
-export function originOf(host: string, isEncrypted: boolean): string {
+function originOf(host: string, isEncrypted: boolean): string {
+  if (host !== lastHost || isEncrypted !== lastIsEncrypted) {
+    lastOrigin = learnOrigin(host, isEncrypted)
+    lastHost = host
+    lastIsEncrypted = isEncrypted
+  }
+  return lastOrigin
+}
+
+function learnOrigin(host: string, isEncrypted: boolean): string {
   const origins = isEncrypted ? httpsOrigins : httpOrigins
   const known = origins.get(host)
   if (known !== undefined) return known

@@ -169,7 +169,7 @@ export class ServerCore implements InboxHandler {
     const res = this.#responses.make(exchange, req)
     const fields = res as unknown as OutgoingFields
     fields._keepAliveTimeout = this.#options.keepAliveMs
-    if ((exchange.flags & REQUEST_FLAG_KEEP_ALIVE) === 0) res.shouldKeepAlive = false
+    res.shouldKeepAlive = (exchange.flags & REQUEST_FLAG_KEEP_ALIVE) !== 0
     exchange.req = req
     exchange.res = res
     this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
@@ -212,6 +212,8 @@ export class ServerCore implements InboxHandler {
   #fail(exchange: Exchange, error: unknown): void {
     const { req, res } = exchange
     if (req === null || res === null) return
+    // The client left, and the application stumbled over just that: its fault is the peer's.
+    if (req.destroyed && isAbort(error)) return
     if (!exchange.isOver && !res.writableEnded) {
       if (res.headersSent) {
         this.connectionOf(exchange).destroy()
@@ -246,8 +248,7 @@ export class ServerCore implements InboxHandler {
       message.emit('close')
     }
     if (req !== null && !req.destroyed) {
-      const error = Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-      req.destroy(error)
+      req.destroy(abortError())
     }
   }
 
@@ -365,6 +366,15 @@ export class ServerCore implements InboxHandler {
 function hasWholeBody(res: Message, connection: Connection): boolean {
   if (!res._hasBody || res.chunkedEncoding || res._contentLength === null || res._header === null) return true
   return connection.responseBytes === res._header.length + res._contentLength
+}
+
+/** What Node destroys a request with when its client leaves. */
+function abortError(): Error {
+  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.message === 'aborted' && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -2,7 +2,7 @@
 #include "ring/spsc_ring.h"
 
 #include <cstring>
-#include <memory>
+#include <utility>
 
 #include "harness.h"
 
