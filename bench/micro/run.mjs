@@ -3,7 +3,7 @@
 // Native parts are timed by C++ programs (bench/micro/*_bench.cc) built with the addon's own flags; JavaScript parts by
 // tinybench. A new part is one more entry of `suites`.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +24,7 @@ const compilerFlags = [
 
 const suites = {
   parser: benchParser,
+  ring: benchRing,
 }
 
 async function main(names) {
@@ -140,6 +141,97 @@ function makeNodeParser(HTTPParser) {
   parser[HTTPParser.kOnBody] = () => {}
   parser[HTTPParser.kOnMessageComplete] = () => {}
   return parser
+}
+
+// ---- the ring
+
+async function benchRing() {
+  const rows = runNative('ring_bench', [])
+  console.log('\nRing of 256 KiB, one record written and read, no wake-ups (median of 11 rounds, and their range)\n')
+  printTable(
+    ['threads', 'bytes', 'ns per record', 'range'],
+    rows.map(({ threads, bytes, ns, nsMin, nsMax }) => [
+      threads,
+      String(bytes),
+      ns.toFixed(1),
+      `${nsMin.toFixed(1)}-${nsMax.toFixed(1)}`,
+    ]),
+  )
+  await benchSeam()
+}
+
+/** JavaScript's ends of the rings: `outbox.respond` with a small answer, and one record through `inbox.pump`. */
+async function benchSeam() {
+  const seam = join(root, 'dist/seam')
+  if (!existsSync(seam)) {
+    console.log("\nJavaScript's ends of the rings are timed after `npm run build`.")
+    return
+  }
+  const [{ Inbox }, { Lane }, { Outbox }, records] = await Promise.all(
+    ['inbox', 'lane', 'outbox', 'records'].map((name) => import(join(seam, `${name}.js`))),
+  )
+  const ringBytes = 64 * 1024
+  const makeLane = () => new Lane(new SharedArrayBuffer(records.LANE_RINGS_OFFSET + 2 * ringBytes), 0, ringBytes)
+  const ioControl = new Int32Array(new SharedArrayBuffer(records.IO_CONTROL_STRIDE))
+  const port = { wake() {}, wakeSelf() {}, makeBlock() {}, takeBlock() {}, close() {} }
+  const bench = new Bench({ time: 500, warmupTime: 200 })
+
+  const out = makeLane()
+  const outbox = new Outbox(out, ioControl, port)
+  const exchange = { lane: out, index: 1, generation: 1 }
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n'
+  /** Answers per task, so that the timer's own cost disappears. */
+  const batch = 64
+  const giveBack = () => {
+    // The I/O thread's part: everything was read.
+    const tail = Atomics.load(out.signed, records.LANE_CONTROL_RESPONSE_TAIL)
+    Atomics.store(out.signed, records.LANE_CONTROL_RESPONSE_HEAD, tail)
+  }
+  for (const [name, body] of [
+    ['respond, string of 13', 'Hello, World!'],
+    ['respond, string of 1024', 'x'.repeat(1024)],
+    ['respond, bytes of 1024', Buffer.alloc(1024, 'x')],
+  ]) {
+    bench.add(name, () => {
+      for (let i = 0; i < batch; i++) {
+        if (outbox.respond(exchange, 0, 200, head, true, body, -1) !== body.length) throw new Error('not sent')
+        if ((i & 15) === 15) giveBack()
+      }
+    })
+  }
+
+  const inward = makeLane()
+  let handled = 0
+  const handler = {
+    handleRequest() {
+      handled++
+    },
+    settle() {},
+  }
+  const inbox = new Inbox([inward], handler)
+  inbox.attach(port)
+  const recordBytes = 256
+  const requestAt = (i) => (records.LANE_RINGS_OFFSET + ((i * recordBytes) & (ringBytes - 1))) >>> 2
+  for (let i = 0; i < ringBytes / recordBytes; i++) {
+    inward.words[requestAt(i) + records.REQUEST_LENGTH] = recordBytes
+    inward.words[requestAt(i) + records.REQUEST_KIND] = records.KIND_REQUEST
+  }
+  let written = 0
+  bench.add('pump, one request', () => {
+    const before = handled
+    for (let i = 0; i < batch; i++) inward.words[requestAt(written++) + records.REQUEST_CLAIM] = 0
+    Atomics.store(inward.signed, records.LANE_CONTROL_REQUEST_TAIL, (written * recordBytes) | 0)
+    inbox.pump()
+    if (handled - before !== batch) throw new Error('a request was not handled')
+  })
+
+  await bench.run()
+  for (const task of bench.tasks) if (task.result?.error !== undefined) throw task.result.error
+  console.log("\nJavaScript's ends of the rings, on one thread\n")
+  printTable(
+    ['what', 'ns'],
+    bench.tasks.map((task) => [task.name, ((task.result.latency.mean * 1e6) / batch).toFixed(0)]),
+  )
 }
 
 // ---- printing

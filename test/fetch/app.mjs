@@ -188,7 +188,7 @@ const routes = {
   },
   '/bad-status': () => new Response('x', { status: 1000 }),
 
-  // The next two end when the client leaves; `/left` waits for that and tells how.
+  // How these end is noted under their id; `/left` waits for that and tells it.
   '/wait': ({ request, query }) =>
     new Promise((resolve) => {
       departures.note(`start of ${query.get('id')}`, 'started')
@@ -197,6 +197,11 @@ const routes = {
         resolve(new Response('too late'))
       })
     }),
+  '/signal': ({ request, env, query }) => {
+    const { signal } = request
+    env.outgoing.on('close', () => departures.note(query.get('id'), `aborted: ${signal.aborted}`))
+    return new Response(query.has('stream') ? slowStream(['stayed']) : 'stayed')
+  },
   '/endless': ({ query }) => {
     const pull = (controller) => controller.enqueue(new Uint8Array(65536))
     const cancel = () => departures.note(query.get('id'), 'cancelled')

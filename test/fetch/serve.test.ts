@@ -300,6 +300,15 @@ const failures: Check[] = [
     },
   },
   {
+    name: 'the signal is not aborted by the end of a response',
+    async run(server) {
+      for (const query of ['id=whole', 'id=pieces&stream']) {
+        assert.equal((await send(server, 'GET', `/signal?${query}`)).text, 'stayed')
+        assert.equal((await send(server, 'GET', `/left?${query}`)).text, 'aborted: false')
+      }
+    },
+  },
+  {
     name: 'a stream is cancelled when the client leaves',
     async run(server) {
       const connection = await connect(server.target)

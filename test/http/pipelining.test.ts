@@ -1,0 +1,116 @@
+/**
+ * Promise: requests sent ahead are answered in their order, whatever the order they finish in, and none runs beside one
+ * it may depend on.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Hornet, startHornet } from '../support/hornet.js'
+import { connect, get, message } from '../support/http.js'
+
+const app = 'test/http/fixtures/app.mjs'
+let hornet: Hornet
+before(async () => {
+  hornet = await startHornet({ app, args: ['--workers', '1'] })
+})
+after(() => hornet.stop())
+
+for (const [count, groupSize] of [
+  [16, 16],
+  [100, 20],
+] as const) {
+  test(`${count} requests in one write, finished backwards in groups of ${groupSize}`, async () => {
+    const connection = await connect(hornet)
+    const paths = Array.from({ length: count }, (_, index) => `/reverse/${groupSize}/${index}`)
+    connection.write(Buffer.concat(paths.map((path) => message('GET', path))))
+    for (const path of paths) assert.equal((await connection.readResponse()).text, path)
+    assert.equal(connection.buffered.length, 0)
+    connection.destroy()
+  })
+}
+
+test('1,000 requests in one write over two workers', async () => {
+  await using two = await startHornet({ app, args: ['--workers', '2'] })
+  const connection = await connect(two)
+  const paths = Array.from({ length: 1000 }, (_, index) => (index % 7 === 0 ? '/pieces' : `/text/${index}`))
+  connection.write(Buffer.concat(paths.map((path) => message('GET', path))))
+  for (const [index, path] of paths.entries()) {
+    assert.equal((await connection.readResponse()).text, path === '/pieces' ? 'one,two,three' : `${index}`)
+  }
+  connection.destroy()
+})
+
+test('an unsafe method waits for those before it, and those after wait for it', async () => {
+  const connection = await connect(hornet)
+  await get(hornet, '/seen/journal')
+  connection.write(
+    Buffer.concat([
+      message('GET', '/hold/first'),
+      message('POST', '/hold/second', {}, 'body'),
+      message('GET', '/text/third'),
+      message('GET', '/text/fourth'),
+    ]),
+  )
+  // Each release is asked for on another connection until there is something to release.
+  await release('first')
+  assert.equal((await connection.readResponse()).text, 'first')
+  await release('second')
+  for (const name of ['second', 'third', 'fourth']) assert.equal((await connection.readResponse()).text, name)
+  assert.deepEqual(JSON.parse((await get(hornet, '/seen/journal')).text), [
+    'begin first',
+    'end first',
+    'begin second',
+    'end second',
+    'text third',
+    'text fourth',
+  ])
+  connection.destroy()
+})
+
+test('safe methods run side by side', async () => {
+  const connection = await connect(hornet)
+  connection.write(Buffer.concat([message('GET', '/hold/slow'), message('GET', '/hold/quick')]))
+  await release('quick')
+  assert.equal(connection.buffered.length, 0, 'the first answer comes first')
+  await release('slow')
+  for (const name of ['slow', 'quick']) assert.equal((await connection.readResponse()).text, name)
+  connection.destroy()
+})
+
+test('bodies between pipelined requests end where they say', async () => {
+  const connection = await connect(hornet)
+  const chunked = 'GET /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'
+  connection.write(
+    Buffer.concat([
+      message('POST', '/echo', {}, 'GET /text/smuggled HTTP/1.1\r\n\r\n'),
+      Buffer.from(chunked),
+      message('PUT', '/echo', {}, ''),
+      message('GET', '/text/last'),
+    ]),
+  )
+  for (const body of ['GET /text/smuggled HTTP/1.1\r\n\r\n', 'abc', '']) {
+    assert.equal(JSON.parse((await connection.readResponse()).text).body, body)
+  }
+  assert.equal((await connection.readResponse()).text, 'last')
+  connection.destroy()
+})
+
+test('a client that does not read its answers is not read from for ever', async () => {
+  const connection = await connect(hornet)
+  connection.pause()
+  const batch = Buffer.concat(Array.from({ length: 32 }, () => message('GET', `/text/${'x'.repeat(4000)}`)))
+  const limitBytes = 64 * 1024 * 1024
+  let sentBytes = 0
+  // Ends as soon as the server stops reading: then the socket takes no more, and that is the end of this test's patience.
+  while (sentBytes < limitBytes && connection.socket.writableLength < 1024 * 1024) {
+    connection.write(batch)
+    sentBytes += batch.length
+    await get(hornet, '/text/turn')
+  }
+  assert.ok(sentBytes < limitBytes, 'the server took 64 MiB of requests whose answers nobody read')
+  connection.destroy()
+  assert.equal((await get(hornet, '/text/after')).text, 'after')
+})
+
+async function release(name: string): Promise<void> {
+  while ((await get(hornet, `/seen/release/${name}`)).text !== 'released');
+}

@@ -1,0 +1,90 @@
+/**
+ * Promises about memory and descriptors, in their short form; memory.extended.test.ts has the figures of the docs.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { within } from '../support/deadline.js'
+import { startHornet } from '../support/hornet.js'
+import { connect, get, message } from '../support/http.js'
+import { churn, descriptors, holdIdle, residentBytes } from './memory.js'
+
+const app = 'test/http/fixtures/app.mjs'
+const MiB = 1024 * 1024
+
+test('idle keep-alive connections cost little', async (t) => {
+  await using hornet = await startHornet({ app, args: ['-w', '1', '--keep-alive', '60'] })
+  const { bytes, connections } = await holdIdle(hornet, 1000)
+  t.diagnostic(`${Math.round(bytes)} bytes of the server's memory per idle connection (1,000 of them)`)
+  // Loose for so few: the JavaScript heap moves by more than they take.
+  assert.ok(bytes < 16 * 1024, `${bytes} bytes`)
+  for (const connection of connections) connection.destroy()
+  await hornet.stop()
+})
+
+test('short connections leave no descriptor behind', async () => {
+  await using hornet = await startHornet({ app, args: ['-w', '1'] })
+  await churn(hornet, 200)
+  const before = descriptors(hornet.pid)
+  await churn(hornet, 3000)
+  await settled(hornet.pid, before)
+  await hornet.stop()
+})
+
+test('a large upload and a large download pass through bounded memory', async (t) => {
+  await using hornet = await startHornet({ app, args: ['-w', '1'] })
+  const size = 96 * MiB
+  const before = residentBytes(hornet.pid)
+  let peak = before
+  const watch = setInterval(() => {
+    peak = Math.max(peak, residentBytes(hornet.pid))
+  }, 20)
+  try {
+    const up = await connect(hornet)
+    const piece = Buffer.alloc(MiB, 'up')
+    const hash = createHash('sha256')
+    up.write(`POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`)
+    for (let sent = 0; sent < size; sent += piece.length) {
+      hash.update(piece)
+      if (!up.socket.write(piece))
+        await within(new Promise((go) => up.socket.once('drain', go)), 'room to send', 20_000)
+    }
+    const { bytes, sha256 } = JSON.parse((await up.readResponse()).text)
+    assert.equal(bytes, size)
+    assert.equal(sha256, hash.digest('hex'))
+    up.destroy()
+
+    const down = await connect(hornet)
+    down.write(message('GET', `/bytes?count=${size}`))
+    await down.readUntil('\r\n\r\n')
+    for (let read = 0; read < size; read += MiB) await down.readBytes(MiB)
+    down.destroy()
+  } finally {
+    clearInterval(watch)
+  }
+  t.diagnostic(`peak growth ${Math.round((peak - before) / MiB)} MiB for 96 MiB up and down`)
+  assert.ok(peak - before < 90 * MiB, `${(peak - before) / MiB} MiB`)
+  await hornet.stop()
+})
+
+test('a reader that is slow holds its writer back and costs bounded memory', async () => {
+  await using hornet = await startHornet({ app, args: ['-w', '1'] })
+  const slow = await connect(hornet)
+  slow.pause()
+  slow.write(message('GET', `/bytes?count=${512 * MiB}`))
+  // Others are served meanwhile, and the server's memory stays where it is.
+  const before = residentBytes(hornet.pid)
+  for (let n = 0; n < 200; n++) assert.equal((await get(hornet, `/${n}`)).status, 200)
+  assert.ok(residentBytes(hornet.pid) - before < 60 * MiB)
+  slow.destroy()
+  await hornet.stop()
+})
+
+/** The server closes its end when it has seen ours: a moment later. */
+async function settled(pid: number, most: number): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (descriptors(pid) > most) {
+    assert.ok(performance.now() < deadline, `${descriptors(pid)} descriptors, ${most} before`)
+    await new Promise((go) => setImmediate(go))
+  }
+}
