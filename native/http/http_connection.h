@@ -27,6 +27,9 @@ constexpr uint32_t kBodyWindowBytes = 256 * 1024;
 // A worker gets credit for response bytes in steps of this, once less than kOutLowBytes wait for the kernel.
 constexpr uint32_t kCreditStepBytes = 32 * 1024;
 constexpr uint32_t kOutLowBytes = 64 * 1024;
+// With this much waiting for the kernel no further request is taken: who sends requests and reads no answers would
+// otherwise have all of them kept here.
+constexpr uint32_t kOutHighBytes = 256 * 1024;
 // A request body nobody reads is read and thrown away up to this many bytes to save the connection; beyond, it closes.
 constexpr uint64_t kDiscardBytesMax = 256 * 1024;
 // After a refusal the input is drained, so that the answer is not lost to a reset, at most for so long and so much.

@@ -78,7 +78,8 @@ class RingProducer {
     tail_ += length;
     StoreSeqCst(shared_tail_, tail_);
   }
-  // True when the consumer has moved past the record at `position`.
+  // True when the consumer has moved past the record at `position`. Ask only about records published within the last
+  // 2^31 bytes: an older position looks like one that is still to come.
   bool IsConsumed(uint32_t position) {
     if (static_cast<int32_t>(head_ - position) > 0) return true;
     head_ = LoadAcquire(shared_head_);

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { type Hornet, startHornet } from '../support/hornet.js'
 import { connect, get, message, request } from '../support/http.js'
 
-const app = 'test/http/fixtures/app.mjs'
+const app = 'test/http/fixtures/by-path.mjs'
 let hornet: Hornet
 
 before(async () => {

@@ -9,7 +9,7 @@ import { startHornet } from '../support/hornet.js'
 import { connect, get, message } from '../support/http.js'
 import { churn, descriptors, holdIdle, residentBytes } from './memory.js'
 
-const app = 'test/http/fixtures/app.mjs'
+const app = 'test/http/fixtures/by-path.mjs'
 const MiB = 1024 * 1024
 
 test('idle keep-alive connections cost little', async (t) => {
