@@ -25,6 +25,7 @@ export class Births<A, B, T extends object> {
   ) => T
   readonly #initialise: (target: T, a: A, b: B) => void
   readonly #root: object
+  readonly #constructs: boolean
   #prototype: object
   #candidate: object | null = null
   #count = 0
@@ -32,8 +33,10 @@ export class Births<A, B, T extends object> {
   /**
    * @param type The class objects are made of as long as nobody replaces their prototype.
    * @param initialise What the class's constructor does, on an object of any prototype.
+   * @param constructs Which of the two ways to make them; the running V8's faster one unless given.
    */
-  constructor(type: new (a: A, b: B) => T, initialise: (target: T, a: A, b: B) => void) {
+  constructor(type: new (a: A, b: B) => T, initialise: (target: T, a: A, b: B) => void, constructs = constructsFast) {
+    this.#constructs = constructs
     this.#type = type
     this.#initialise = initialise
     this.#prototype = type.prototype
@@ -57,9 +60,10 @@ export class Births<A, B, T extends object> {
   }
 
   #makerFor(prototype: object): Maker<A, B, T> {
-    if (constructsFast) {
+    if (this.#constructs) {
       const type = this.#type
-      const Target = () => {}
+      // A declaration: an arrow function is no constructor.
+      function Target(): void {}
       Target.prototype = prototype
       return (a, b) => Reflect.construct(type, [a, b], Target)
     }

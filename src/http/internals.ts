@@ -30,6 +30,8 @@ export const kBytesWritten = need(outgoing, 'kBytesWritten')
 export const kNeedDrain = need(outgoing, 'kNeedDrain')
 /** OutgoingMessage: where Node 22 and later keep the socket; Node 20 has a plain field. */
 export const kSocket = outgoing.get('kSocket')
+/** OutgoingMessage: what `writableFinished` says on Node 24 and later; before, it is computed. */
+export const kWritableFinished = outgoing.get('kWritableFinished')
 export const kRejectNonStandardBodyWrites = need(outgoing, 'kRejectNonStandardBodyWrites')
 
 export const statusCodes = http.STATUS_CODES as { readonly [status: number]: string | undefined }

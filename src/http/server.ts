@@ -44,6 +44,7 @@ import {
   pushBody,
   readStreamed,
 } from './incoming.js'
+import { kWritableFinished } from './internals.js'
 import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
@@ -308,6 +309,8 @@ export class ServerCore implements InboxHandler {
     const finished = this.#finished
     this.#finished = []
     for (const res of finished) {
+      // Where Node's own 'finish' notes it.
+      if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
       if (res._eventsCount > 0) res.emit('finish')
       const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
       // Someone may wait for its end; a body nobody reads must not stay.

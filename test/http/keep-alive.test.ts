@@ -55,7 +55,7 @@ test('HTTP/1.0 closes unless it asks for keep-alive', async () => {
 
   const staying = await connect(hornet)
   for (const name of ['a', 'b']) {
-    staying.write(`GET /text/${name} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`)
+    staying.write(`GET /sized/${name} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`)
     const response = await staying.readResponse()
     assert.equal(response.text, name)
     assert.equal(response.headers.connection, 'keep-alive')
@@ -72,7 +72,7 @@ test('a body of unknown length: chunks for HTTP/1.1, the end of the connection f
 
 test('HEAD, 204 and 304 have no body, and the connection goes on at once', async () => {
   const connection = await connect(hornet)
-  connection.write(message('HEAD', '/text/four'))
+  connection.write(message('HEAD', '/sized/four'))
   const head = await connection.readResponse({ method: 'HEAD' })
   assert.equal(head.status, 200)
   assert.equal(head.headers['content-length'], '4')
