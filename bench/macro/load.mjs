@@ -7,6 +7,14 @@ const script = join(dirname(fileURLToPath(import.meta.url)), 'report.lua')
 
 export const connections = 64
 
+/** The one wrk that runs, if any. */
+let running
+
+/** Ends the load, for a benchmark that is interrupted. */
+export function stopLoad() {
+  running?.kill('SIGTERM')
+}
+
 /**
  * Runs wrk on its processor, with one thread.
  *
@@ -18,6 +26,7 @@ export async function runLoad({ port, seconds, depth, pin }) {
   const url = `http://127.0.0.1:${port}/`
   const command = [...pin, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url, '--', `${depth}`]
   const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
+  running = child
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk) => {
@@ -28,6 +37,7 @@ export async function runLoad({ port, seconds, depth, pin }) {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve(signal ?? code))
   })
+  running = undefined
   const line = output.split('\n').find((text) => text.startsWith('{'))
   if (status !== 0 || line === undefined) throw new Error(`wrk failed (${status}):\n${output}`)
   const { errors, ...result } = JSON.parse(line)

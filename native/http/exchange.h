@@ -61,6 +61,7 @@ struct Exchange {
   ExchangeState state = ExchangeState::kReading;
   bool is_streaming = false;       // its body goes to the worker in chunks
   bool is_started = false;         // streaming: the worker said that it has claimed the request
+  bool is_claimed = false;         // known to be claimed: its ring position may be too old to ask about
   bool body_complete = true;       // the whole body has arrived
   bool expect_continue = false;    // the client still waits for 100 (Continue)
   bool keep_alive = false;

@@ -131,6 +131,8 @@ void HttpConnection::Process(const char* data, size_t length) {
 
 bool HttpConnection::CanTakeRequest() const {
   if (exchange_count_ >= kPipelineMax) return false;
+  // A peer that does not read its answers gets no more of them made; Flush() goes on once it has read.
+  if (out.bytes() >= kOutHighBytes) return false;
   // What follows an unsafe method may depend on it (RFC 9112 section 9.3.2).
   return last_ == nullptr || IsSafe(last_->method);
 }
@@ -430,11 +432,6 @@ void HttpConnection::HandleEnd() {
   }
   if (first_ == nullptr) {
     CloseNow();
-    return;
-  }
-  if (first_->response_started) {
-    // Nobody half-closes in the middle of a response: it left.
-    if (out.empty() && !first_->response_ended) Abort();
     return;
   }
   UpdateDeadline();
@@ -785,7 +782,7 @@ void HttpConnection::UpdateDeadline() {
     // Only while we are waiting for the peer, and not for the application.
     if (!is_blocked_) after = limits.body_timeout_ms;
   } else if (first_ != nullptr) {
-    if (peer_ended_ && !first_->response_started) after = kHalfCloseMs;
+    if (peer_ended_) after = kHalfCloseMs;
   } else if (head_started_ms_ != 0) {
     after = limits.header_timeout_ms;
     from = head_started_ms_;
@@ -815,7 +812,7 @@ void HttpConnection::HandleTimer() {
       CloseNow();
     }
   } else if (first_ != nullptr) {
-    if (peer_ended_ && !first_->response_started) Abort();
+    if (peer_ended_) Abort();
   } else if (head_started_ms_ != 0) {
     Refuse(408);
   } else {

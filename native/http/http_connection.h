@@ -27,6 +27,8 @@ constexpr uint32_t kBodyWindowBytes = 256 * 1024;
 // A worker gets credit for response bytes in steps of this, once less than kOutLowBytes wait for the kernel.
 constexpr uint32_t kCreditStepBytes = 32 * 1024;
 constexpr uint32_t kOutLowBytes = 64 * 1024;
+// With so much waiting for the kernel, no further request is taken from the connection.
+constexpr uint32_t kOutHighBytes = 256 * 1024;
 // With this much waiting for the kernel no further request is taken: who sends requests and reads no answers would
 // otherwise have all of them kept here.
 constexpr uint32_t kOutHighBytes = 256 * 1024;
@@ -35,8 +37,9 @@ constexpr uint64_t kDiscardBytesMax = 256 * 1024;
 // After a refusal the input is drained, so that the answer is not lost to a reset, at most for so long and so much.
 constexpr uint64_t kLingerMs = 2000;
 constexpr uint64_t kLingerBytesMax = 1024 * 1024;
-// A peer that finished sending may still read. Whether it left altogether shows only when we write; until a response
-// starts it is given this long before its requests are dropped.
+// A peer that finished sending may still read: its end of file may have come right behind the request, and have been
+// read in the middle of the response. Whether it left altogether shows only when we write, so after so long without a
+// byte to write its requests are dropped.
 constexpr uint64_t kHalfCloseMs = 1000;
 // While draining, a connection that never sent a request has this long to do so.
 constexpr uint64_t kDrainFreshMs = 500;

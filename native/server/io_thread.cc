@@ -106,13 +106,7 @@ void IoThread::HandlePrepare() {
     FlushDirty();
     // Only now: output queues may have borrowed what lies in the rings.
     if (had_responses) {
-      for (auto& lane : lanes_) {
-        lane->responses.Release();
-        if (LoadRelaxed(&lane->control->worker_starved) != 0 &&
-            CompareExchange(&lane->control->worker_starved, 1, 0)) {
-          lane->slot->waker.Wake();
-        }
-      }
+      ReleaseLanes();
     }
     for (auto& lane : lanes_) lane->RetrySignals();
     if (!queue_.empty()) DispatchQueued();
@@ -152,6 +146,16 @@ bool IoThread::DrainLanes() {
     }
   }
   return any;
+}
+
+// Gives what was read back to the workers and wakes those that wait for room (native/ring/spsc_ring.h says why both
+// accesses are seq_cst).
+void IoThread::ReleaseLanes() {
+  for (auto& lane : lanes_) {
+    lane->responses.Release();
+    uint32_t* starved = &lane->control->worker_starved;
+    if (LoadSeqCst(starved) != 0 && CompareExchange(starved, 1, 0)) lane->slot->waker.Wake();
+  }
 }
 
 void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
@@ -256,10 +260,17 @@ void IoThread::HandleWatchdog() {
       if (!lane->IsStarted(exchange)) break;
       exchange->link.Unlink();
       lane->claimed.PushBack(exchange);
+      exchange->is_claimed = true;
       progressed = true;
     }
     Exchange* oldest = lane->unclaimed.front();
-    lane->is_stalled = !progressed && oldest != nullptr && now_ms - oldest->waiting_ms >= kStallMs;
+    // Once stalled it stays the last choice until it moves, or the next requests would find out again, 5 ms each. What
+    // was taken back from it still lies in its ring: it moves as soon as it runs.
+    if (progressed) {
+      lane->is_stalled = false;
+    } else if (oldest != nullptr && now_ms - oldest->waiting_ms >= kStallMs) {
+      lane->is_stalled = true;
+    }
   }
   for (auto& lane : lanes_) {
     if (lane->is_stalled) MoveStalled(lane.get());
@@ -568,7 +579,7 @@ void IoThread::RemoveWorker(uint32_t worker_id) {
   // What it answered before it died counts.
   DrainLanes();
   FlushDirty();
-  for (auto& each : lanes_) each->responses.Release();
+  ReleaseLanes();
   uint32_t failed = 0;
   uint32_t moved = 0;
   // Nothing new may come to it, and a drain that ends now is no news any more.

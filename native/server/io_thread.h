@@ -105,6 +105,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void HandleWatchdog();
   void ArmTimers();
   bool DrainLanes();
+  void ReleaseLanes();
   void HandleRecord(Lane* lane, const uint8_t* at);
   void FlushDirty();
   void WakeWorkers();

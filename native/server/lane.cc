@@ -155,7 +155,7 @@ bool Lane::IsStarted(Exchange* exchange) {
 }
 
 bool Lane::TakeBack(Exchange* exchange) {
-  if (requests.IsConsumed(exchange->ring_position)) return false;
+  if (exchange->is_claimed || requests.IsConsumed(exchange->ring_position)) return false;
   auto* record = reinterpret_cast<RequestRecord*>(requests.At(exchange->ring_position));
   if (!CompareExchange(&record->claim, kUnclaimed, kTakenBack)) return false;
   const char* rest = reinterpret_cast<const char*>(record + 1);

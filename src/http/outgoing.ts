@@ -46,6 +46,8 @@ const none = Symbol('none')
 
 /** A one-shot body up to this size goes lean; larger ones stream with backpressure. Bytes, or UTF-16 units. */
 const LEAN_BODY_MAX = 256 * 1024
+/** Characters of a head that travels in the ring; a record of more than half the ring may never find room there. */
+const LEAN_HEAD_MAX = 64 * 1024
 
 /** Fields and methods of Node's class that its types leave out, and ours. */
 export interface OutgoingFields {
@@ -205,6 +207,7 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
       text += `${name}: ${value}\r\n`
     }
   }
+  if (text.length > LEAN_HEAD_MAX) return false
   if (length === -1) {
     // As in Node: a head made by end() knows its length, one made before does not.
     flags |= res[kEndChunk] !== none ? RESPOND_FLAG_LENGTH : RESPOND_FLAG_CHUNKED

@@ -196,6 +196,19 @@ test('a good request before a bad one is answered first', async () => {
   await connection.readToEnd()
 })
 
+test('a response head larger than a ring record holds up nobody', async () => {
+  const connection = await connect(hornet)
+  for (let n = 0; n < 3; n++) {
+    connection.write(message('GET', '/big-head'))
+    const { headers, text } = await connection.readResponse()
+    assert.equal(headers['x-big']?.length, 1_200_000)
+    assert.equal(text, 'big')
+    connection.write(message('GET', '/next'))
+    assert.equal((await connection.readResponse()).text, 'GET /next')
+  }
+  connection.destroy()
+})
+
 test('a response shorter than it announced is cut off, so that the client can tell', async () => {
   const connection = await connect(hornet)
   connection.write(message('GET', '/short'))

@@ -1,0 +1,110 @@
+/**
+ * Promise: a client that is slow holds a connection for a time that was set, and never a worker.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startHornet } from '../support/hornet.js'
+import { connect, get, message, type RawConnection } from '../support/http.js'
+
+const app = 'test/http/fixtures/app.mjs'
+
+/** Sends `byte` again and again, for as long as the server leaves the connection open. Slowness itself is under test. */
+function drip(connection: RawConnection, byte: string): { stop: () => void } {
+  const timer = setInterval(() => connection.write(byte), 20)
+  connection.socket.once('close', () => clearInterval(timer))
+  return { stop: () => clearInterval(timer) }
+}
+
+test('a head that comes in drips is answered 408, however steadily it drips', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--header-timeout', '300ms'] })
+  for (const start of ['GET /', 'GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ']) {
+    const connection = await connect(hornet)
+    connection.write(start)
+    const dripping = drip(connection, 'x')
+    const response = await connection.readResponse()
+    dripping.stop()
+    assert.deepEqual([response.status, response.headers.connection], [408, 'close'])
+    assert.equal((await connection.readToEnd()).length, 0)
+    connection.destroy()
+  }
+  assert.equal((await get(hornet, '/seen/count')).text, '0')
+})
+
+test('the same for a later request on the connection', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--header-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  connection.write(Buffer.concat([message('GET', '/text/a'), Buffer.from('GET / HTTP/1.1\r\nHo')]))
+  assert.equal((await connection.readResponse()).text, 'a')
+  assert.equal((await connection.readResponse()).status, 408)
+  assert.equal((await connection.readToEnd()).length, 0)
+})
+
+test('a connection that never says anything is closed without a word', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--header-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  assert.equal((await connection.readToEnd()).length, 0)
+})
+
+test('a body that stops is answered 408; the application never hears of a small one', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--body-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  connection.write(message('POST', '/echo', { 'Content-Length': '1000' }))
+  connection.write('a little')
+  const response = await connection.readResponse()
+  assert.deepEqual([response.status, response.headers.connection], [408, 'close'])
+  assert.equal((await connection.readToEnd()).length, 0)
+  assert.equal((await get(hornet, '/seen/count')).text, '0')
+})
+
+test('a large body that stops is answered 408, and the application is told that it ended', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--body-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  connection.write(message('POST', '/late/stopped', { 'Content-Length': '1000000' }))
+  connection.write(Buffer.alloc(100_000))
+  const response = await connection.readResponse()
+  assert.deepEqual([response.status, response.headers.connection], [408, 'close'])
+  const events = JSON.parse((await get(hornet, '/seen/events/stopped')).text)
+  assert.deepEqual([...events].sort(), ['req ECONNRESET', 'req aborted', 'req close', 'res close'])
+})
+
+test('a body that is slow but never stops is served', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--body-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  // 50 drips of 20 ms: more than three times what a pause may take.
+  connection.write(message('POST', '/hash', { 'Content-Length': '50' }))
+  const dripping = drip(connection, 'x')
+  const response = await connection.readResponse()
+  dripping.stop()
+  assert.equal(JSON.parse(response.text).bytes, 50)
+  connection.destroy()
+})
+
+test('a body the application is slow to read is nobody else’s fault', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--body-timeout', '200ms'] })
+  const connection = await connect(hornet)
+  const body = Buffer.alloc(2_000_000, 'x')
+  connection.write(message('POST', '/unread/slow', {}, body))
+  // A connection that stops in the middle of its body tells that more time has passed than that.
+  const stopped = await connect(hornet)
+  stopped.write(message('POST', '/echo', { 'Content-Length': '1000' }))
+  assert.equal((await stopped.readResponse()).status, 408)
+  assert.equal(connection.buffered.length, 0)
+  assert.equal((await get(hornet, '/seen/release/slow')).text, 'released')
+  assert.equal(JSON.parse((await connection.readResponse()).text).bytes, body.length)
+  connection.destroy()
+})
+
+test('an idle connection is closed after the keep-alive time, one that waits for its answer is not', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--keep-alive', '200ms'] })
+  const waiting = await connect(hornet)
+  waiting.write(message('GET', '/hold/answer'))
+  const idle = await connect(hornet)
+  idle.write(message('GET', '/text/a'))
+  assert.equal((await idle.readResponse()).text, 'a')
+  assert.equal((await idle.readToEnd()).length, 0)
+  assert.equal(idle.state, 'ended')
+  assert.equal(waiting.state, 'open')
+  await get(hornet, '/seen/release/answer')
+  assert.equal((await waiting.readResponse()).text, 'answer')
+  assert.equal((await waiting.readToEnd()).length, 0)
+})
