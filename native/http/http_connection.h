@@ -27,8 +27,6 @@ constexpr uint32_t kBodyWindowBytes = 256 * 1024;
 // A worker gets credit for response bytes in steps of this, once less than kOutLowBytes wait for the kernel.
 constexpr uint32_t kCreditStepBytes = 32 * 1024;
 constexpr uint32_t kOutLowBytes = 64 * 1024;
-// With so much waiting for the kernel, no further request is taken from the connection.
-constexpr uint32_t kOutHighBytes = 256 * 1024;
 // With this much waiting for the kernel no further request is taken: who sends requests and reads no answers would
 // otherwise have all of them kept here.
 constexpr uint32_t kOutHighBytes = 256 * 1024;
