@@ -133,6 +133,8 @@ bool HttpConnection::CanTakeRequest() const {
   if (exchange_count_ >= kPipelineMax) return false;
   // A peer that does not read its answers gets no more of them made; Flush() goes on once it has read.
   if (out.bytes() >= kOutHighBytes) return false;
+  // What comes after the last response would be run for nothing.
+  if (last_ != nullptr && last_->close_after) return false;
   // What follows an unsafe method may depend on it (RFC 9112 section 9.3.2).
   return last_ == nullptr || IsSafe(last_->method);
 }
@@ -445,7 +447,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     if (body_block != nullptr) body_block->Drop();
     return;
   }
-  bool close = (flags & kRespondClose) != 0 || !exchange->keep_alive || host_->is_draining ||
+  bool close = (flags & kRespondClose) != 0 || !exchange->keep_alive || DrainForcesClose(exchange) ||
                BodyForcesClose(exchange);
   HeadTail tail;
   tail.date = (flags & kRespondDate) != 0 ? host_->date : nullptr;
@@ -554,7 +556,7 @@ void HttpConnection::Fail(Exchange* exchange, int status) {
     return;
   }
   AnswerCanned(exchange, status,
-               !exchange->keep_alive || host_->is_draining || BodyForcesClose(exchange));
+               !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange));
 }
 
 void HttpConnection::Destroy() {

@@ -189,6 +189,8 @@ class HttpConnection final : public Connection {
   // Takes `exchange` off the end of the work: withdraws and releases it and all that follow it.
   void DropFrom(Exchange* exchange);
   bool BodyForcesClose(const Exchange* exchange) const;
+  // While draining, the last response of those that are due closes the connection.
+  bool DrainForcesClose(const Exchange* exchange) const { return host_->is_draining && exchange->next == nullptr; }
   void FinishClosing();
   void UpdateDeadline();
   void CloseNow();

@@ -91,16 +91,19 @@ void Connection::Close(ChunkPool* pool) {
 void Connection::Watch(int events) {
   if (events == events_ || fd_ < 0) return;
   events_ = events;
-  if (events == 0) {
-    uv_poll_stop(&poll_);
-    return;
-  }
-  uv_poll_start(&poll_, events, [](uv_poll_t* handle, int status, int ready) {
+  // A handle that waits for nothing would not hear of a reset either, and a request held up by its own body would
+  // outlive its client. Urgent data is the one event that HTTP has no use for; errors come with any.
+  uv_poll_start(&poll_, events != 0 ? events : UV_PRIORITIZED, [](uv_poll_t* handle, int status, int ready) {
     auto* self = static_cast<Connection*>(handle->data);
     if (status != 0) {
       // libuv has stopped the handle.
       self->events_ = 0;
       self->HandleFailed();
+      return;
+    }
+    if (self->events_ == 0) {
+      // Urgent data after all, or both sides are shut: nothing more to learn, and it would be reported in every turn.
+      uv_poll_stop(handle);
       return;
     }
     if ((ready & UV_WRITABLE) != 0) self->HandleWritable();

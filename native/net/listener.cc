@@ -60,6 +60,7 @@ bool IsAlive(const SocketAddress& address) {
 }  // namespace
 
 ListenSocket::~ListenSocket() {
+  if (inherited_fd_ >= 0) CloseInherited();
   for (int fd : fds_) close(fd);
   if (unlink_path_.empty()) return;
   struct stat now;
@@ -144,6 +145,7 @@ int ListenSocket::AdoptFd(const ListenerSpec& spec) {
   int fd = fcntl(spec.fd, F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return -errno;
   fds_.push_back(fd);
+  inherited_fd_ = spec.fd;
   int error = SetNonBlocking(fd);
   if (error != 0) return error;
   SocketAddress address;
@@ -152,6 +154,16 @@ int ListenSocket::AdoptFd(const ListenerSpec& spec) {
   int on = 1;
   if (address.family() != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return listen(fd, spec.backlog) == 0 ? 0 : -errno;
+}
+
+void ListenSocket::CloseInherited() {
+  // Given twice, it may be closed already and its number belong to something else.
+  struct stat ours;
+  struct stat inherited;
+  if (fstat(fds_[0], &ours) == 0 && fstat(inherited_fd_, &inherited) == 0 && ours.st_dev == inherited.st_dev &&
+      ours.st_ino == inherited.st_ino) {
+    close(inherited_fd_);
+  }
 }
 
 int ListenSocket::Duplicate(uint32_t index) const {

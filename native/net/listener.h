@@ -27,7 +27,9 @@ struct ListenerSpec {
 };
 
 // The socket itself, with what must be undone at the end.
-// Thread: master. Owner: Server. Life: Open() to destruction; a unix path we made is removed if it is still ours.
+// Thread: master. Owner: Server.
+// Life:   Open() to destruction. A unix path we made is removed then if it is still ours, and an inherited descriptor
+//         closed: while one is open the kernel takes connections that nobody would accept.
 class ListenSocket {
  public:
   ListenSocket() = default;
@@ -46,7 +48,10 @@ class ListenSocket {
   int OpenUnix(const ListenerSpec& spec);
   int AdoptFd(const ListenerSpec& spec);
 
+  void CloseInherited();
+
   std::vector<int> fds_;
+  int inherited_fd_ = -1;
   SocketAddress address_;
   std::string unlink_path_;
   uint64_t unlink_inode_ = 0;

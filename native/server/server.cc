@@ -83,6 +83,9 @@ std::shared_ptr<WorkerSlot> Server::FindWorker(uint32_t worker_id) {
 }
 
 void Server::Drain() {
+  // Ours first: when the I/O threads have taken all that waits and close theirs, the address is free, and clients that
+  // come later are refused instead of kept waiting for nobody.
+  listeners_.clear();
   PostAll([](IoThread* thread) { thread->Drain(); });
 }
 

@@ -91,6 +91,18 @@ for (const [how, route] of [
   })
 }
 
+test('a client that leaves by reset while the application does not read its body', async () => {
+  const connection = await connect(hornet)
+  // More than the server and the socket hold.
+  connection.write(message('POST', '/late/unread', { 'Content-Length': '50000000' }))
+  connection.write(Buffer.alloc(50_000_000))
+  for (let turn = 0; turn < 100; turn++) await get(hornet, '/text/turn')
+  assert.deepEqual(JSON.parse((await get(hornet, '/seen/now/unread')).text), [])
+  connection.socket.resetAndDestroy()
+  const events = JSON.parse((await get(hornet, '/seen/events/unread')).text)
+  assert.deepEqual([...events].sort(), ['req ECONNRESET', 'req aborted', 'req close', 'res close'])
+})
+
 test('a request whose client left before it was its turn is never run', async () => {
   await using busy = await startHornet({
     app: 'test/signals/fixtures/app.mjs',
