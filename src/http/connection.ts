@@ -77,10 +77,6 @@ export class Connection extends Duplex {
     return this.writable ? 'writeOnly' : 'closed'
   }
 
-  get bytesRead(): number {
-    return 0
-  }
-
   get bufferSize(): number {
     return this.writableLength
   }
