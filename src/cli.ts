@@ -27,7 +27,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
 
   const { settings } = loaded
   prepareProcess(settings)
-  const app = findApp(loaded.app, settings.factory, process.cwd())
+  const app = { ...findApp(loaded.app, settings.factory, process.cwd()), args: loaded.appArgs }
   const addon = loadAddon()
   const { logLevel, logFormat, errorLogfile, workers, ioThreads } = settings
   const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })

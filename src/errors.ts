@@ -10,6 +10,10 @@ export const errorTable = {
   ERR_HORNET_APP_NOT_FOUND: { exit: 3, summary: 'The application file does not exist.' },
   ERR_HORNET_APP_EXPORT: { exit: 3, summary: 'The application file exports nothing that can serve requests.' },
   ERR_HORNET_APP_BOOT: { exit: 3, summary: 'The application threw, or did not become ready, while it was loaded.' },
+  ERR_HORNET_UNSUPPORTED: {
+    exit: 3,
+    summary: 'The application asked for what a worker thread cannot do; the message says what to do instead.',
+  },
 } as const
 
 export type ErrorCode = keyof typeof errorTable

@@ -11,6 +11,8 @@ export interface AppSpec {
   exportName?: string
   /** Call the export first and serve what it returns (may be a promise). */
   factory: boolean
+  /** Its own arguments, as it finds them in `process.argv`. */
+  args?: readonly string[]
 }
 
 /** `workerData` of a worker thread. */
@@ -35,13 +37,19 @@ export interface WorkerData {
 }
 
 export type MasterMessage =
+  /** The worker will end when the requests in flight have; `signal` is why. */
+  | { type: 'drain'; signal: NodeJS.Signals }
   /** No more requests will come; run exit hooks and end. */
-  { type: 'stop' }
+  | { type: 'stop'; signal: NodeJS.Signals }
 
 export type WorkerMessage =
   /** The app is loaded and the lanes are attached: requests may come. */
   | { type: 'ready' }
   /** The app cannot be loaded; the worker ends after this. */
   | { type: 'boot-failed'; code: string; message: string; stack?: string }
+  /** The application ends its worker; `reason` completes "the worker ended: …", with the place. */
+  | { type: 'exiting'; reason: string }
+  /** The application set `process.title`. */
+  | { type: 'title'; title: string }
   /** Something the operator should read in the log. */
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }

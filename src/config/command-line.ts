@@ -9,7 +9,7 @@ import { type AnySetting, type SettingKey, settingEntries } from './settings.js'
 export type RawValues = Partial<Record<SettingKey, string[]>>
 
 export type CommandLine =
-  | { kind: 'run'; values: RawValues; app?: string }
+  | { kind: 'run'; values: RawValues; app?: string; appArgs: string[] }
   /** `--help` or `--version` was given: `text` is the answer. */
   | { kind: 'print'; text: string }
 
@@ -27,7 +27,8 @@ add and remove a worker, USR1 reopens the log.
 Examples:
   hornet app.mjs                          serve the default export of app.mjs
   hornet -w 4 -b :8080 server.js:app      four workers, every address, the export named app
-  hornet -b unix:/run/shop.sock shop.ts   behind a proxy, on a unix socket`
+  hornet -b unix:/run/shop.sock shop.ts   behind a proxy, on a unix socket
+  hornet app.mjs -- --verbose             what follows -- is for the application (process.argv)`
 
 /**
  * @param argv The arguments, without the names of node and script.
@@ -36,8 +37,11 @@ Examples:
 export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
   const values: RawValues = {}
   let printed = ''
+  const end = argv.indexOf('--')
+  const own = end < 0 ? argv : argv.slice(0, end)
+  const appArgs = end < 0 ? [] : argv.slice(end + 1)
   const command = new Command('hornet')
-    .usage('[OPTIONS] APP')
+    .usage('[OPTIONS] APP [-- ARGUMENTS]')
     .description('Serves a Node.js web application from a pool of worker threads.')
     .argument(
       '[APP]',
@@ -68,13 +72,15 @@ export function parseCommandLine(argv: readonly string[], version: string): Comm
     }
   }
   try {
-    command.parse(argv, { from: 'user' })
+    command.parse(own, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return { kind: 'print', text: printed }
     throw new HornetError('ERR_HORNET_USAGE', oneLine(error.message), { cause: error })
   }
-  return { kind: 'run', values, app: command.args[0] }
+  // As everywhere, `--` ends the options: where no application stood before it, it comes next.
+  const app = command.args[0] ?? appArgs.shift()
+  return { kind: 'run', values, app, appArgs }
 }
 
 function optionsOf(setting: AnySetting): Option[] {

@@ -18,7 +18,9 @@ export interface LoadInput {
   machine?: Machine
 }
 
-export type Loaded = { kind: 'run'; settings: Settings; app: string } | { kind: 'print'; text: string }
+export type Loaded =
+  | { kind: 'run'; settings: Settings; app: string; appArgs: readonly string[] }
+  | { kind: 'print'; text: string }
 
 /** Where a value was written; decides what an error message names and the exit status. */
 type Source = 'environment' | 'HORNET_CMD_ARGS' | 'command line'
@@ -48,7 +50,7 @@ export function loadSettings(input: LoadInput): Loaded {
   ]
   // The table gives every key a default and every kind a parser of its type.
   const settings = Object.assign({}, ...layers) as Settings
-  return { kind: 'run', settings: freezeDeeply(settings), app: commandLine.app }
+  return { kind: 'run', settings: freezeDeeply(settings), app: commandLine.app, appArgs: commandLine.appArgs }
 }
 
 function defaults(machine: Machine): Values {
@@ -109,7 +111,7 @@ function readCommandArgs(env: LoadInput['env'], version: string): RawValues {
   if (commandLine.kind === 'print') {
     throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: --help and --version belong on the command line`)
   }
-  if (commandLine.app !== undefined) {
+  if (commandLine.app !== undefined || commandLine.appArgs.length > 0) {
     const problem = `'${commandLine.app}' is not an option (the application belongs on the command line)`
     throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: ${problem}`)
   }

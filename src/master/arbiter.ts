@@ -73,6 +73,7 @@ async function arbitrate(
     keepAliveMs: settings.keepAliveMs,
     inFlightMax: settings.workerConnections,
     nodeArgs: settings.nodeArgs.flat(),
+    signal: 'SIGTERM',
     onEvent: (event) => queue.push(event),
   }
   let pool = createPool(settings.workers, { ...fixedLimits, bootTimeoutMs, gracefulTimeoutMs })
@@ -93,11 +94,13 @@ async function arbitrate(
       case 'start':
       case 'resize':
       case 'reload':
-      case 'shutdown':
       case 'worker-ready':
       case 'worker-boot-failed':
       case 'worker-exited':
       case 'worker-drained':
+        return command
+      case 'shutdown':
+        context.signal = command.signal
         return command
       case 'drained':
         return { type: 'server-drained' }
@@ -160,6 +163,7 @@ async function arbitrate(
         return
       case 'drain-server':
         server.drain()
+        for (const worker of workers.values()) worker.announceEnd()
         return
       case 'reload-finished':
         logger.info(`reloaded: generation ${action.generation}`)

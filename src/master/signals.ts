@@ -4,15 +4,17 @@
 import type { PoolInput } from './pool.js'
 
 export type SignalCommand =
-  | Extract<PoolInput, { type: 'shutdown' | 'reload' | 'resize' }>
+  | Extract<PoolInput, { type: 'reload' | 'resize' }>
+  /** `signal` is what the application is told. */
+  | (Extract<PoolInput, { type: 'shutdown' }> & { signal: NodeJS.Signals })
   /** Open the log files again: they were moved away. */
   | { type: 'reopen-logs' }
 
 /** What each signal asks for. Signals that are not here keep the system's meaning. */
 export const signalCommands = {
-  SIGTERM: { type: 'shutdown', mode: 'graceful' },
-  SIGINT: { type: 'shutdown', mode: 'quick' },
-  SIGQUIT: { type: 'shutdown', mode: 'quick' },
+  SIGTERM: { type: 'shutdown', mode: 'graceful', signal: 'SIGTERM' },
+  SIGINT: { type: 'shutdown', mode: 'quick', signal: 'SIGINT' },
+  SIGQUIT: { type: 'shutdown', mode: 'quick', signal: 'SIGQUIT' },
   SIGHUP: { type: 'reload' },
   SIGTTIN: { type: 'resize', delta: 1 },
   SIGTTOU: { type: 'resize', delta: -1 },

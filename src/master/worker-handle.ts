@@ -30,6 +30,8 @@ export interface WorkerContext {
   inFlightMax: number
   /** Arguments of node; none: those this process was started with. */
   nodeArgs: readonly string[]
+  /** Why workers end: SIGTERM, or the signal that stops the server. */
+  signal: NodeJS.Signals
   onEvent: (event: WorkerEvent) => void
 }
 
@@ -40,6 +42,7 @@ export class WorkerHandle {
   #lanes: SharedArrayBuffer[]
   #thread: Worker | undefined
   #error: { thrown: unknown } | undefined
+  #exitReason: string | undefined
 
   /** Announces the worker to the native server and starts its thread. */
   constructor(id: number, context: WorkerContext) {
@@ -72,11 +75,18 @@ export class WorkerHandle {
   /** No more requests; the server says `worker-drained` when the last one is answered. */
   drain(): void {
     this.#context.server.drainWorker(this.id)
+    this.announceEnd()
+  }
+
+  /** Tells the application that its worker ends once the requests in flight have. */
+  announceEnd(): void {
+    const message: MasterMessage = { type: 'drain', signal: this.#context.signal }
+    this.#thread?.postMessage(message)
   }
 
   /** Asks the worker to run its exit hooks and end. */
   stop(): void {
-    const message: MasterMessage = { type: 'stop' }
+    const message: MasterMessage = { type: 'stop', signal: this.#context.signal }
     this.#thread?.postMessage(message)
   }
 
@@ -113,7 +123,7 @@ export class WorkerHandle {
     thread.on('error', (error) => {
       this.#error = { thrown: error }
     })
-    thread.on('exit', (exitCode) => this.#handleExit(describeExit(exitCode, this.#error)))
+    thread.on('exit', (exitCode) => this.#handleExit(describeExit(exitCode, this.#error, this.#exitReason)))
     return thread
   }
 
@@ -129,6 +139,12 @@ export class WorkerHandle {
         onEvent({ type: 'worker-boot-failed', workerId, failure: { code, message: text, stack } })
         return
       }
+      case 'exiting':
+        this.#exitReason = message.reason
+        return
+      case 'title':
+        process.title = message.title
+        return
       case 'log':
         onEvent({ type: 'worker-log', workerId, level: message.level, message: message.message })
         return
@@ -143,15 +159,18 @@ export class WorkerHandle {
   }
 }
 
+const types: readonly string[] = ['ready', 'boot-failed', 'exiting', 'title', 'log'] satisfies WorkerMessage['type'][]
+
 /** The application shares the thread and may post to its parent as well; that is not for us. */
 function isWorkerMessage(value: unknown): value is WorkerMessage {
   const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
-  return type === 'ready' || type === 'boot-failed' || type === 'log'
+  return typeof type === 'string' && types.includes(type)
 }
 
 /** Why a worker is gone, as far as its thread can tell. */
-export function describeExit(exitCode: number, error: { thrown: unknown } | undefined): Failure {
+export function describeExit(exitCode: number, error: { thrown: unknown } | undefined, reason?: string): Failure {
   const code = 'ERR_HORNET_APP_BOOT'
+  if (!error && reason !== undefined) return { code, message: reason }
   if (!error) return { code, message: `its thread ended with exit code ${exitCode}` }
   const { thrown } = error
   const message = thrown instanceof Error ? thrown.message : `${inspect(thrown)} was thrown`

@@ -4,11 +4,11 @@
 import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
 import { isPromise } from 'node:util/types'
 import { HornetError } from '../errors.js'
 import type { AppSpec } from '../protocol.js'
 import { describeValue, isClass, type LoadedApp, recognise } from './app-kind.js'
+import { importEntry } from './entry.js'
 import { registerTsx, typeScriptAdvice } from './typescript.js'
 
 export type { Listener, LoadedApp } from './app-kind.js'
@@ -27,7 +27,7 @@ export async function loadApp(spec: AppSpec, adopted?: () => LoadedApp | null): 
   const path = resolveModule(spec.path)
   const module = await attempt(path, 'was loaded', async () => {
     await registerTsx(path)
-    return import(pathToFileURL(path).href)
+    return importEntry(path)
   })
   const found = await openCandidate(path, spec, module)
   if (found !== null) return found

@@ -7,8 +7,9 @@ import { ServerCore } from '../http/server.js'
 import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { loadAddon } from '../seam/addon.js'
 import { Lane } from '../seam/lane.js'
-import { stopWhenAsked } from './lifecycle.js'
+import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
+import { installProcess } from './process.js'
 import { describeError } from './report.js'
 
 const master = parentPort
@@ -19,13 +20,20 @@ function tell(message: WorkerMessage): void {
   master?.postMessage(message)
 }
 
+const lifecycle = new Lifecycle({
+  gracefulTimeoutMs: data.gracefulTimeoutMs,
+  tell,
+  unref: () => master.unref(),
+})
+installProcess(data.app, tell)
+
 try {
   await serve(data)
 } catch (error) {
   const code = error instanceof HornetError ? error.code : 'ERR_HORNET_APP_BOOT'
   const { message, stack } = error instanceof Error ? error : { message: String(error), stack: undefined }
   tell({ type: 'boot-failed', code, message, stack })
-  process.exit(1)
+  lifecycle.fail()
 }
 
 async function serve(spec: WorkerData): Promise<void> {
@@ -40,8 +48,7 @@ async function serve(spec: WorkerData): Promise<void> {
   })
   const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
   core.attach(port, new Int32Array(spec.ioControl))
-  stopWhenAsked(port, spec.gracefulTimeoutMs, (handler) =>
-    master?.on('message', (message: MasterMessage) => handler(message)),
-  )
+  lifecycle.attach(port)
+  master?.on('message', (message: MasterMessage) => lifecycle.handleMessage(message))
   tell({ type: 'ready' })
 }

@@ -33,7 +33,7 @@ test('--version and --help', async () => {
   assert.match(version.stdout, /^hornet \d+\.\d+\.\d+\n$/)
   assert.equal(version.code, 0)
   const help = await runHornet({ args: ['-h'] })
-  assert.match(help.stdout, /^Usage: hornet \[OPTIONS\] APP\n/)
+  assert.match(help.stdout, /^Usage: hornet \[OPTIONS\] APP \[-- ARGUMENTS\]\n/)
   assert.deepEqual({ code: help.code, stderr: help.stderr }, { code: 0, stderr: '' })
 })
 
@@ -118,7 +118,10 @@ test('a module without an application: what it exports is listed', async () => {
 })
 
 test('a module that ends its worker', async () => {
-  await says({ args: ['-b', '127.0.0.1:0', 'exits.mjs'] }, { code: 3, stderr: /^hornet: .*exit code 7/ })
+  await says(
+    { args: ['-b', '127.0.0.1:0', 'exits.mjs'] },
+    { code: 3, stderr: /^hornet: .*it called process\.exit\(7\)\n\s+at .*exits\.mjs/ },
+  )
 })
 
 test('an application that is not ready in time', async () => {

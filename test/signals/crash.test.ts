@@ -23,7 +23,7 @@ test('process.exit() under load: only requests in that worker fail, with 502, an
   connection.write(message('GET', '/exit'))
   assert.equal((await connection.readResponse()).status, 502)
   const [, id] = await hornet.waitForLog(
-    /\[error\] worker (\d) died, replaced at once: its thread ended with exit code 1\n/,
+    /\[error\] worker (\d) died, replaced at once: it called process.exit\(1\)\n\s+at .*app\.mjs/,
   )
   await hornet.waitForLog(/worker 3 ready/)
   assert.match(id, /^[12]$/)
