@@ -11,34 +11,61 @@ import { root } from './lib/addon.mjs'
 const load = (module) => import(pathToFileURL(join(root, 'dist', module)).href)
 
 async function settingsPage() {
-  const { settingGroups, settingEntries, environmentName } = await load('config/settings.js')
+  const { settingGroups, settingEntries, environmentName, configName } = await load('config/settings.js')
   const lines = [
     '# Settings',
     '',
     '<!-- Written by `npm run docs` from src/config/settings.ts; do not edit. -->',
     '',
-    'Each setting is an option of the command and a variable in the environment. What is given later in this list counts:',
-    'defaults, environment, `HORNET_CMD_ARGS` (options, written as on a command line), command line. Several values of a',
-    'repeatable setting are separated by blanks in the environment. An unknown option, or an unknown variable that begins',
-    'with `HORNET_`, is an error.',
+    'Each setting is an option of the command, a variable in the environment and a property of a config file. What is given',
+    'later in this list counts: defaults, environment, config file, `HORNET_CMD_ARGS` (options, written as on a command',
+    'line), command line. A list replaces the list of an earlier one. An unknown option, an unknown property, or an unknown',
+    'variable that begins with `HORNET_`, is an error that names the nearest match.',
+    '',
+    'In the environment the values of a repeatable setting are separated by blanks; in a config file they are an array. There',
+    'durations and sizes are numbers (of seconds, of bytes) or texts with a unit, and switches are `true` or `false`. The',
+    'config file is `hornet.config.ts`, `.mts`, `.mjs`, `.cjs`, `.js` or `.json` in the folder Hornet is started in (or in that',
+    'of `--chdir`), or the one that `--config` names. TypeScript needs Node.js 22.18 or newer, or tsx installed beside it.',
+    '',
+    '```js',
+    "import { defineConfig } from 'hornet'",
+    '',
+    'export default defineConfig({',
+    "  app: 'server.js:app',",
+    "  bind: ['0.0.0.0:8000', 'unix:/run/shop/shop.sock'],",
+    '  workers: 4,',
+    "  gracefulTimeout: '20s',",
+    '  whenReady: ({ addresses }) => console.log(addresses),',
+    '})',
+    '```',
+    '',
+    'Besides settings it may have `app` (the application, when the command line names none) and hooks (see',
+    '[operations.md](operations.md)). A reload reads it again; settings marked † keep their value until the process is',
+    'another one, and the log says so when they were changed.',
   ]
   for (const group of settingGroups) {
     lines.push(
       '',
       `## ${group}`,
       '',
-      '| option | environment | default | a value must be | meaning |',
-      '|---|---|---|---|---|',
+      '| option | environment | config file | default | a value must be | meaning |',
+      '|---|---|---|---|---|---|',
     )
     for (const [, setting] of settingEntries) {
       if (setting.group !== group) continue
       const names = [setting.short, setting.flag, setting.alias].filter((name) => name !== undefined)
       const metavar = setting.kind.metavar ? ` ${setting.kind.metavar}` : ''
-      const variables = [environmentName(setting.flag), setting.platform?.name].filter((name) => name !== undefined)
+      const isAlone = setting.scope === 'command line'
+      const variables = isAlone ? [] : [environmentName(setting.flag), setting.platform?.name]
+      const property = setting.scope === undefined ? code(configName(setting.flag)) : ''
       lines.push(
         row([
           names.map((name) => code(`${name}${metavar}`)).join(' '),
-          variables.map(code).join(' '),
+          variables
+            .filter((name) => name !== undefined)
+            .map(code)
+            .join(' '),
+          property && setting.needsRestart ? `${property} †` : property,
           setting.defaultText ? code(setting.defaultText) : '',
           setting.kind.accepts,
           `${setting.summary}${setting.repeatable ? ' Repeatable.' : ''}`,

@@ -3,43 +3,70 @@
  * The `hornet` command: argv to master.
  */
 import { findApp } from './config/app-path.js'
-import { loadSettings } from './config/load.js'
+import { type LoadedRun, type LoadInput, loadConfiguration } from './config/load.js'
+import { printConfiguration } from './config/print.js'
 import type { Settings } from './config/settings.js'
 import { HornetError } from './errors.js'
 import { createLogger } from './log/logger.js'
 import { type Command, runMaster } from './master/arbiter.js'
 import { type BannerFacts, formatBanner, summarize } from './master/banner.js'
+import { checkApplication } from './master/check.js'
 import { CommandQueue } from './master/command-queue.js'
+import type { Configuration } from './master/configuration.js'
 import { installSignals } from './master/signals.js'
 import { loadAddon } from './seam/addon.js'
 import { readVersion } from './version.js'
 
 async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   const version = readVersion()
-  const loaded = loadSettings({ argv, env, version })
-  if (loaded.kind === 'print') {
-    process.stdout.write(loaded.text)
-    return
-  }
   // Before anything slow: a HUP or TERM that comes while we start must not kill us half-way.
   const queue = new CommandQueue<Command>()
   installSignals((command) => queue.push(command))
 
+  // As they are now: --env and --chdir change both, and a reload reads the same once more.
+  const input: LoadInput = { argv, env: { ...env }, version }
+  const folder = process.cwd()
+  const loaded = await loadConfiguration(input, folder)
+  if (loaded.kind === 'print') {
+    process.stdout.write(loaded.text)
+    return
+  }
   const { settings } = loaded
+  if (settings.printConfig) {
+    process.stdout.write(printConfiguration(loaded))
+    if (!settings.checkConfig) return
+  }
   prepareProcess(settings)
-  const app = { ...findApp(loaded.app, settings.factory, process.cwd()), args: loaded.appArgs }
+  const configuration = resolveApp(loaded)
   const addon = loadAddon()
+  if (settings.checkConfig) {
+    await checkApplication(configuration, addon)
+    process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
+    return
+  }
   const { logLevel, logFormat, errorLogfile, workers, ioThreads } = settings
   const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })
   await runMaster({
-    settings,
-    app,
+    configuration,
+    async readConfiguration() {
+      const again = await loadConfiguration(input, folder)
+      if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
+      return resolveApp(again)
+    },
     addon,
     logger,
     queue,
     onServing(addresses) {
       const { pid, version: nodeVersion } = process
-      const facts: BannerFacts = { version, nodeVersion, pid, appPath: app.path, addresses, workers, ioThreads }
+      const facts: BannerFacts = {
+        version,
+        nodeVersion,
+        pid,
+        appPath: configuration.app.path,
+        addresses,
+        workers,
+        ioThreads,
+      }
       if (logFormat === 'json' || errorLogfile !== '-') logger.info(summarize(facts))
       // Only JSON goes where JSON is wanted, and nothing where little is wanted.
       const isWanted = logLevel === 'info' || logLevel === 'debug'
@@ -47,6 +74,12 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
     },
   })
   logger.close()
+}
+
+/** The process is in the folder of --chdir by now. */
+function resolveApp({ settings, origins, app, appArgs, hooks, configPath }: LoadedRun): Configuration {
+  const spec = { ...findApp(app, settings.factory, process.cwd()), args: appArgs }
+  return { settings, origins, app: spec, hooks, configPath }
 }
 
 /** What holds for the whole process, workers included: threads can change none of it. */

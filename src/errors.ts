@@ -6,6 +6,7 @@ export const errorTable = {
   ERR_HORNET_USAGE: { exit: 2, summary: 'The command line is wrong.' },
   ERR_HORNET_CONFIG: { exit: 1, summary: 'A setting has a value that cannot be used.' },
   ERR_HORNET_BIND: { exit: 1, summary: 'An address cannot be listened on.' },
+  ERR_HORNET_REFUSED: { exit: 1, summary: 'The server cannot do what was asked at this moment.' },
   ERR_HORNET_ADDON: { exit: 1, summary: 'The native addon is missing or does not fit this package.' },
   ERR_HORNET_APP_NOT_FOUND: { exit: 3, summary: 'The application file does not exist.' },
   ERR_HORNET_APP_EXPORT: { exit: 3, summary: 'The application file exports nothing that can serve requests.' },

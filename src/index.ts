@@ -3,6 +3,8 @@
  */
 import { readVersion } from './version.js'
 
+export { type Config, defineConfig } from './config/define-config.js'
+export type { Hooks } from './config/hooks.js'
 export type { Settings } from './config/settings.js'
 export type { BindSpec } from './config/values.js'
 

@@ -30,6 +30,10 @@ export interface WorkerData {
   /** One word per I/O thread: 1 while that thread sleeps. */
   ioControl: SharedArrayBuffer
   app: AppSpec
+  /** Which reload it belongs to; the first workers are generation 1. */
+  generation: number
+  /** The config file, when it has hooks for workers. */
+  hooksPath?: string
   /** Milliseconds an app may take from `drain` to the end. */
   gracefulTimeoutMs: number
   /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */

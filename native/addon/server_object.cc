@@ -164,6 +164,7 @@ Napi::Value ServerObject::AddWorker(const Napi::CallbackInfo& info) {
   Napi::Array lanes = info[1].As<Napi::Array>();
   slot->request_ring_bytes = info[2].As<Napi::Number>().Uint32Value();
   slot->in_flight_max = info[3].As<Napi::Number>().Uint32Value();
+  if (info[5].IsNumber()) slot->requests_max = info[5].As<Napi::Number>().Uint32Value();
   CHECK(lanes.Length() == server_->io_threads());
   auto& references = lanes_[slot->id];
   for (uint32_t i = 0; i < lanes.Length(); i++) {
@@ -260,6 +261,10 @@ Napi::Object ServerObject::EventToObject(Napi::Env env, const IoEvent& event) {
       object.Set("workerId", event.worker_id);
       object.Set("requestsFailed", event.requests_failed);
       object.Set("requestsMoved", event.requests_moved);
+      break;
+    case IoEvent::Type::kWorkerSpent:
+      object.Set("type", "worker-spent");
+      object.Set("workerId", event.worker_id);
       break;
     case IoEvent::Type::kDrained:
       object.Set("type", "drained");

@@ -40,7 +40,7 @@ struct SharedState {
 };
 
 struct IoEvent {
-  enum class Type { kWorkerDrained, kWorkerRemoved, kDrained, kLog };
+  enum class Type { kWorkerDrained, kWorkerRemoved, kWorkerSpent, kDrained, kLog };
   Type type;
   uint32_t worker_id = 0;
   uint32_t requests_failed = 0;

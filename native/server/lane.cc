@@ -66,6 +66,9 @@ void Lane::Publish(Exchange* exchange, RequestRecord* record) {
   slot->in_flight.fetch_add(1, std::memory_order_relaxed);
   requests.Publish(record->length);
   needs_wake = true;
+  if (slot->requests_max != 0 && slot->requests.fetch_add(1, std::memory_order_relaxed) + 1 == slot->requests_max) {
+    slot->on_spent();
+  }
 }
 
 bool Lane::PushStored(Exchange* exchange) {

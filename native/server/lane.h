@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct WorkerSlot {
   uint32_t request_ring_bytes = 0;
   std::vector<LaneMemory> lanes;     // by I/O thread
   std::atomic<uint32_t> in_flight{0};
+  // Requests it is given before `on_spent` is called, once; 0 for no end. Those that are taken back count.
+  uint32_t requests_max = 0;
+  std::atomic<uint32_t> requests{0};
+  std::function<void()> on_spent;
   Waker waker;                       // the worker's event loop
   // I/O threads that have yet to say that it is drained, or removed.
   std::atomic<uint32_t> drains_left{0};

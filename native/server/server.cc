@@ -57,6 +57,11 @@ void Server::AddWorker(std::shared_ptr<WorkerSlot> slot) {
   uint32_t count = static_cast<uint32_t>(threads_.size());
   slot->drains_left.store(count);
   slot->removals_left.store(count);
+  slot->on_spent = [this, id = slot->id] {
+    IoEvent event{IoEvent::Type::kWorkerSpent};
+    event.worker_id = id;
+    HandleEvent(std::move(event));
+  };
   {
     std::lock_guard<std::mutex> lock(workers_mutex_);
     workers_[slot->id] = slot;

@@ -16,13 +16,13 @@ export type CommandLine =
 const helpWidthDefault = 100 // columns
 
 const helpFooter = `
-Every option can also be set in the environment: --max-connections is HORNET_MAX_CONNECTIONS. There,
-blanks separate several values of a repeatable option. HORNET_CMD_ARGS holds more options, written
-as on a command line. Of these, the later goes before the earlier: defaults, environment,
-HORNET_CMD_ARGS, command line.
+Every option can also be set in the environment, where --max-connections is HORNET_MAX_CONNECTIONS and
+blanks separate several values of a repeatable option; in a config file, where it is maxConnections;
+and in HORNET_CMD_ARGS, which holds options written as on a command line. The later goes before the
+earlier: defaults, environment, config file, HORNET_CMD_ARGS, command line.
 
-Signals: TERM stops gracefully, INT and QUIT stop quickly, HUP reloads the application, TTIN and TTOU
-add and remove a worker, USR1 reopens the log.
+Signals: TERM stops gracefully, INT and QUIT stop quickly, HUP reloads config file and application,
+TTIN and TTOU add and remove a worker, WINCH lets all workers go, USR1 reopens the log.
 
 Examples:
   hornet app.mjs                          serve the default export of app.mjs

@@ -1,11 +1,23 @@
 /**
- * Puts the settings together: defaults < environment < HORNET_CMD_ARGS < command line.
+ * Puts the settings together: defaults < environment < config file < HORNET_CMD_ARGS < command line.
  */
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { HornetError } from '../errors.js'
 import { type CommandLine, parseCommandLine, type RawValues } from './command-line.js'
+import { type ConfigFile, findConfigFile, readConfigFile } from './config-file.js'
+import { type Hooks, hookNames } from './hooks.js'
 import { nearest } from './nearest.js'
-import { type AnySetting, environmentName, type SettingKey, type Settings, settingEntries } from './settings.js'
+import {
+  type AnySetting,
+  configName,
+  environmentName,
+  type SettingKey,
+  type Settings,
+  settingEntries,
+  settingsTable,
+} from './settings.js'
 import { splitShellWords } from './shell-words.js'
 import type { Machine, ValueKind } from './values.js'
 
@@ -16,41 +28,130 @@ export interface LoadInput {
   /** Version of the package, for `--version`. */
   version: string
   machine?: Machine
+  /** Already read; `loadConfiguration` finds and reads it. */
+  configFile?: ConfigFile
 }
 
-export type Loaded =
-  | { kind: 'run'; settings: Settings; app: string; appArgs: readonly string[] }
-  | { kind: 'print'; text: string }
+/** Where each value was written, in words: `command line`, `HORNET_WORKERS`, `/srv/hornet.config.mjs`, `default`. */
+export type Origins = Readonly<Record<SettingKey, string>>
+
+export interface LoadedRun {
+  kind: 'run'
+  settings: Settings
+  origins: Origins
+  /** The application as the operator named it. */
+  app: string
+  /** Words after the application's name, for its process.argv. */
+  appArgs: readonly string[]
+  hooks: Hooks
+  /** Path of the config file, when there is one. */
+  configPath: string | undefined
+}
+
+export type Loaded = LoadedRun | { kind: 'print'; text: string }
 
 /** Where a value was written; decides what an error message names and the exit status. */
-type Source = 'environment' | 'HORNET_CMD_ARGS' | 'command line'
+type Source = 'environment' | 'config file' | 'HORNET_CMD_ARGS' | 'command line'
 
 type Values = Partial<Record<SettingKey, unknown>>
 
+interface Layer {
+  values: Values
+  /** Where a value of this layer was written. */
+  origin: (key: SettingKey) => string
+}
+
 const commandArgsName = 'HORNET_CMD_ARGS'
 
+// A config file is a module of the operator: it may wait for something, but the server cannot wait for it without end.
+const configTimeoutMs = 30_000
+
 /**
- * @throws HornetError `ERR_HORNET_USAGE` for a wrong command line, `ERR_HORNET_CONFIG` for a wrong environment; the
- *   message names the setting, where it was set, the offending value and what is accepted.
+ * Finds the config file, reads it, and puts the settings together.
+ *
+ * @param folder Where relative paths start.
+ * @throws As `loadSettings`, and HornetError `ERR_HORNET_CONFIG` for a config file that cannot be read.
+ */
+export async function loadConfiguration(input: LoadInput, folder: string): Promise<Loaded> {
+  const machine = machineOf(input)
+  const commandLine = parseCommandLine(input.argv, input.version)
+  if (commandLine.kind === 'print') return commandLine
+  // Of the layers, those that can name the file.
+  const { config, chdir } = Object.assign(
+    {},
+    ...layersAround(input, commandLine.values, machine).map(({ values }) => values),
+  ) as {
+    config?: string
+    chdir?: string
+  }
+  const path = findConfigFile(config, resolve(folder, chdir ?? '.'))
+  const configFile = path === undefined ? undefined : await readConfigFile(path, configTimeoutMs)
+  return loadSettings({ ...input, configFile })
+}
+
+/**
+ * Puts the settings together, with the config file given.
+ *
+ * @throws HornetError `ERR_HORNET_USAGE` for a wrong command line, `ERR_HORNET_CONFIG` for a wrong environment or
+ *   config file; the message names the setting, where it was set, the offending value and what is accepted.
  */
 export function loadSettings(input: LoadInput): Loaded {
-  const machine = input.machine ?? { parallelism: availableParallelism() }
+  const machine = machineOf(input)
   // The command line goes first: --help must answer however wrong the environment is.
   const commandLine = parseCommandLine(input.argv, input.version)
   if (commandLine.kind === 'print') return commandLine
-  if (commandLine.app === undefined) {
+  const { configFile } = input
+  const layers = layersAround(input, commandLine.values, machine)
+  if (configFile) layers.splice(environmentLayers, 0, fileLayer(configFile, machine))
+  const appOfFile = fileApp(configFile)
+  const app = commandLine.app ?? appOfFile
+  if (app === undefined) {
     throw new HornetError('ERR_HORNET_USAGE', 'no application given: hornet [OPTIONS] APP, for example hornet app.mjs')
   }
-  const layers: Values[] = [
-    defaults(machine),
-    readPlatform(input.env, machine),
-    readEnvironment(input.env, machine),
-    parseRaw(readCommandArgs(input.env, input.version), 'HORNET_CMD_ARGS', machine),
-    parseRaw(commandLine.values, 'command line', machine),
-  ]
+  const values: Values = defaults(machine)
+  const origins = Object.fromEntries(settingEntries.map(([key]) => [key, 'default'])) as Record<SettingKey, string>
+  for (const layer of layers) {
+    Object.assign(values, layer.values)
+    // Values has no other keys.
+    for (const key of Object.keys(layer.values) as SettingKey[]) origins[key] = layer.origin(key)
+  }
   // The table gives every key a default and every kind a parser of its type.
-  const settings = Object.assign({}, ...layers) as Settings
-  return { kind: 'run', settings: freezeDeeply(settings), app: commandLine.app, appArgs: commandLine.appArgs }
+  const settings = freezeDeeply(values) as Settings
+  const { appArgs } = commandLine
+  return { kind: 'run', settings, origins, app, appArgs, hooks: fileHooks(configFile), configPath: configFile?.path }
+}
+
+/**
+ * The hooks of a config file, for a worker.
+ *
+ * @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be read.
+ */
+export async function readHooks(path: string): Promise<Hooks> {
+  return fileHooks(await readConfigFile(path, configTimeoutMs))
+}
+
+function machineOf({ machine }: LoadInput): Machine {
+  return machine ?? { parallelism: availableParallelism() }
+}
+
+/** How many of the layers below come before the config file. */
+const environmentLayers = 2
+
+/** All layers but the defaults and the config file, the weakest first. */
+function layersAround({ env, version }: LoadInput, commandLine: RawValues, machine: Machine): Layer[] {
+  const environment = readEnvironment(env, machine)
+  return [
+    {
+      values: readPlatform(env, machine),
+      origin: (key) => (settingsTable[key] as AnySetting).platform?.name ?? 'environment',
+    },
+    { values: environment.values, origin: (key) => environment.names.get(key) ?? 'environment' },
+    {
+      values: parseRaw(readCommandArgs(env, version), 'HORNET_CMD_ARGS', machine),
+      origin: () => commandArgsName,
+    },
+    { values: parseRaw(commandLine, 'command line', machine), origin: () => 'command line' },
+  ]
 }
 
 function defaults(machine: Machine): Values {
@@ -69,9 +170,10 @@ function readPlatform(env: LoadInput['env'], machine: Machine): Values {
   return values
 }
 
-function readEnvironment(env: LoadInput['env'], machine: Machine): Values {
+function readEnvironment(env: LoadInput['env'], machine: Machine): { values: Values; names: Map<SettingKey, string> } {
   const known = new Map<string, [SettingKey, AnySetting]>()
   for (const entry of settingEntries) {
+    if (entry[1].scope === 'command line') continue
     known.set(environmentName(entry[1].flag), entry)
     if (entry[1].alias) known.set(environmentName(entry[1].alias), entry)
   }
@@ -96,7 +198,78 @@ function readEnvironment(env: LoadInput['env'], machine: Machine): Values {
       values[key] = parseOne(setting.kind, text, name, 'environment', machine)
     }
   }
-  return values
+  return { values, names: nameOfKey }
+}
+
+/** A config file's values: texts as on a command line, or numbers and booleans where those are meant. */
+function fileLayer({ path, content }: ConfigFile, machine: Machine): Layer {
+  const known = new Map<string, [SettingKey, AnySetting]>()
+  const aliases = new Map<string, string>()
+  for (const [key, setting] of settingEntries) {
+    if (setting.scope !== undefined) continue
+    known.set(configName(setting.flag), [key, setting])
+    if (setting.alias) aliases.set(configName(setting.alias), configName(setting.flag))
+  }
+  const values: Values = {}
+  for (const [name, value] of Object.entries(content)) {
+    if (value === undefined || name === 'app' || isHookName(name)) continue
+    const entry = known.get(name)
+    if (!entry) {
+      const match = aliases.get(name) ?? nearest(name, [...known.keys(), ...hookNames, 'app'])
+      const hint = match ? ` (did you mean ${match}?)` : ''
+      throw new HornetError('ERR_HORNET_CONFIG', `${path}: unknown setting ${name}${hint}`)
+    }
+    const [key, setting] = entry
+    const parse = (item: unknown) => {
+      const text = fileText(setting.kind, item)
+      if (text !== undefined) {
+        return parseOne(setting.kind, text, `${path}: ${name}`, 'config file', machine)
+      }
+      throw new HornetError('ERR_HORNET_CONFIG', `${path}: ${name}: ${inspect(item)} is not ${setting.kind.accepts}`)
+    }
+    values[key] = setting.repeatable ? fileItems(key, value).map(parse) : parse(value)
+  }
+  return { values, origin: () => path }
+}
+
+/** One value as the text its kind reads; undefined when it is of a wrong type. */
+function fileText(kind: ValueKind<unknown>, value: unknown): string | undefined {
+  const isSwitch = kind.metavar === ''
+  if (typeof value === 'boolean') return isSwitch ? String(value) : undefined
+  if (typeof value === 'number') return kind.numberText?.(value)
+  return typeof value === 'string' && !isSwitch ? value : undefined
+}
+
+/** Several values may be an array, or one alone; variables for the application may be an object. */
+function fileItems(key: SettingKey, value: unknown): unknown[] {
+  if (Array.isArray(value)) return value
+  if (key === 'env' && typeof value === 'object' && value !== null) {
+    return Object.entries(value).map(([name, text]) => (typeof text === 'string' ? `${name}=${text}` : text))
+  }
+  return [value]
+}
+
+function fileApp(file: ConfigFile | undefined): string | undefined {
+  const app = file?.content.app
+  if (app === undefined || (typeof app === 'string' && app !== '')) return app
+  throw new HornetError('ERR_HORNET_CONFIG', `${file?.path}: app: ${inspect(app)} is not the path of an application`)
+}
+
+function fileHooks(file: ConfigFile | undefined): Hooks {
+  const hooks: Record<string, unknown> = {}
+  for (const name of hookNames) {
+    const hook = file?.content[name]
+    if (hook === undefined) continue
+    if (typeof hook !== 'function') {
+      throw new HornetError('ERR_HORNET_CONFIG', `${file?.path}: ${name}: ${inspect(hook)} is not a function`)
+    }
+    hooks[name] = hook
+  }
+  return hooks as Hooks // functions of those names, by the loop above
+}
+
+function isHookName(name: string): boolean {
+  return (hookNames as readonly string[]).includes(name)
 }
 
 function readCommandArgs(env: LoadInput['env'], version: string): RawValues {
@@ -110,6 +283,10 @@ function readCommandArgs(env: LoadInput['env'], version: string): RawValues {
   }
   if (commandLine.kind === 'print') {
     throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: --help and --version belong on the command line`)
+  }
+  for (const [key, setting] of settingEntries) {
+    if (setting.scope !== 'command line' || commandLine.values[key] === undefined) continue
+    throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: ${setting.flag} belongs on the command line`)
   }
   if (commandLine.app !== undefined || commandLine.appArgs.length > 0) {
     const problem = `'${commandLine.app}' is not an option (the application belongs on the command line)`
@@ -131,7 +308,8 @@ function parseOne(kind: ValueKind<unknown>, text: string, name: string, source: 
   const value = kind.parse(text, machine)
   if (value !== undefined) return value
   const code = source === 'command line' ? 'ERR_HORNET_USAGE' : 'ERR_HORNET_CONFIG'
-  throw new HornetError(code, `${name} (${source}): '${text}' is not ${kind.accepts}`)
+  const place = source === 'config file' ? name : `${name} (${source})`
+  throw new HornetError(code, `${place}: '${text}' is not ${kind.accepts}`)
 }
 
 function splitWords(text: string, name: string): string[] {

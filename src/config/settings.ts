@@ -15,6 +15,7 @@ import {
   nodeArguments,
   octalMask,
   onOff,
+  orZero,
   portOfPlatform,
   size,
   type ValueKind,
@@ -23,9 +24,11 @@ import {
 
 export const settingGroups = ['Sockets', 'Pool', 'Time', 'Limits', 'Logs', 'Process'] as const
 
-interface SettingCommon<T> {
-  /** Also gives the environment name: `--max-connections` is `HORNET_MAX_CONNECTIONS`. */
-  readonly flag: `--${string}`
+type Flag = `--${string}`
+
+interface SettingCommon<T, F extends Flag> {
+  /** Also gives the other names: `--max-connections` is `HORNET_MAX_CONNECTIONS` and `maxConnections`. */
+  readonly flag: F
   readonly short?: `-${string}`
   /** A second flag of the same meaning. */
   readonly alias?: `--${string}`
@@ -36,16 +39,22 @@ interface SettingCommon<T> {
   readonly defaultText: string
   /** A variable that hosting platforms set for the same purpose; any HORNET_ name goes before it. */
   readonly platform?: { readonly name: string; readonly kind: ValueKind<T> }
+  /** Where it can be given; everywhere when absent. */
+  readonly scope?: 'command line' | 'outside the config file'
+  /** A reload leaves it as it is: it takes a new process (restart, or USR2). */
+  readonly needsRestart?: true
+  /** Never shown by `--print-config` and the control API. */
+  readonly isSecret?: true
 }
 
 /** A setting with one value: the last one given counts. */
-export interface SingleSetting<T> extends SettingCommon<T> {
+export interface SingleSetting<T, F extends Flag = Flag> extends SettingCommon<T, F> {
   readonly repeatable: false
   readonly default: (machine: Machine) => T
 }
 
 /** A setting that may be given several times. In the environment its values are separated by blanks. */
-export interface RepeatableSetting<T> extends SettingCommon<T> {
+export interface RepeatableSetting<T, F extends Flag = Flag> extends SettingCommon<T, F> {
   readonly repeatable: true
   readonly default: (machine: Machine) => readonly T[]
 }
@@ -74,14 +83,16 @@ export const settingsTable = {
     kind: integer(1, 65_535),
     default: () => 2048,
     defaultText: '2048',
+    needsRestart: true,
   }),
-  umask: one<number | undefined>({
+  umask: one({
     flag: '--umask',
     group: 'Sockets',
     summary: 'File mode creation mask of the process: decides who may connect to a unix socket.',
     kind: octalMask,
-    default: () => undefined,
+    default: (): number | undefined => undefined,
     defaultText: 'inherited',
+    needsRestart: true,
   }),
   reusePort: one({
     flag: '--reuse-port',
@@ -90,6 +101,7 @@ export const settingsTable = {
     kind: onOff,
     default: () => false,
     defaultText: '',
+    needsRestart: true,
   }),
 
   workers: one({
@@ -110,6 +122,7 @@ export const settingsTable = {
     // One such thread feeds about eight workers.
     default: (machine) => Math.min(Math.ceil(machine.parallelism / 8), 64),
     defaultText: 'one per 8 processors',
+    needsRestart: true,
   }),
   workerConnections: one({
     flag: '--worker-connections',
@@ -126,6 +139,7 @@ export const settingsTable = {
     kind: integer(0, 1_000_000),
     default: () => 4096,
     defaultText: '4096',
+    needsRestart: true,
   }),
   queueTimeoutMs: one({
     flag: '--queue-timeout',
@@ -134,6 +148,7 @@ export const settingsTable = {
     kind: duration(1, day),
     default: () => 10_000,
     defaultText: '10s',
+    needsRestart: true,
   }),
   nodeArgs: many({
     flag: '--node-arg',
@@ -142,6 +157,39 @@ export const settingsTable = {
     kind: nodeArguments,
     default: (): readonly (readonly string[])[] => [],
     defaultText: '',
+  }),
+
+  maxRequests: one({
+    flag: '--max-requests',
+    group: 'Pool',
+    summary: 'Replace a worker when it has been given this many requests; 0 for never.',
+    kind: integer(0, 2 ** 31 - 1),
+    default: () => 0,
+    defaultText: '0',
+  }),
+  maxRequestsJitter: one({
+    flag: '--max-requests-jitter',
+    group: 'Pool',
+    summary: 'Up to this many requests more, chosen for each worker, so that not all are due at once.',
+    kind: integer(0, 2 ** 31 - 1),
+    default: () => 0,
+    defaultText: '0',
+  }),
+  maxWorkerMemoryBytes: one({
+    flag: '--max-worker-memory',
+    group: 'Pool',
+    summary: 'Largest JavaScript heap of a worker; one that needs more is replaced. 0 for what Node.js allows.',
+    kind: orZero(size(16 * mebibyte, 1024 * 1024 * mebibyte)),
+    default: () => 0,
+    defaultText: '0',
+  }),
+  workerLifetimeMs: one({
+    flag: '--worker-lifetime',
+    group: 'Pool',
+    summary: 'Replace a worker when it has served this long; 0 for never.',
+    kind: orZero(duration(1000, 365 * day)),
+    default: () => 0,
+    defaultText: '0',
   }),
 
   bootTimeoutMs: one({
@@ -167,6 +215,7 @@ export const settingsTable = {
     kind: duration(1, day),
     default: () => 5000,
     defaultText: '5s',
+    needsRestart: true,
   }),
   headerTimeoutMs: one({
     flag: '--header-timeout',
@@ -175,6 +224,7 @@ export const settingsTable = {
     kind: duration(1, day),
     default: () => 30_000,
     defaultText: '30s',
+    needsRestart: true,
   }),
   bodyTimeoutMs: one({
     flag: '--body-timeout',
@@ -183,6 +233,7 @@ export const settingsTable = {
     kind: duration(1, day),
     default: () => 30_000,
     defaultText: '30s',
+    needsRestart: true,
   }),
 
   limitRequestLineBytes: one({
@@ -192,6 +243,7 @@ export const settingsTable = {
     kind: size(64, 65_536),
     default: () => 8190,
     defaultText: '8190',
+    needsRestart: true,
   }),
   limitRequestFields: one({
     flag: '--limit-request-fields',
@@ -200,6 +252,7 @@ export const settingsTable = {
     kind: integer(1, 512),
     default: () => 100,
     defaultText: '100',
+    needsRestart: true,
   }),
   limitRequestFieldBytes: one({
     flag: '--limit-request-field-size',
@@ -208,6 +261,7 @@ export const settingsTable = {
     kind: size(64, 65_536),
     default: () => 8190,
     defaultText: '8190',
+    needsRestart: true,
   }),
   limitRequestBodyBytes: one({
     flag: '--limit-request-body',
@@ -216,6 +270,7 @@ export const settingsTable = {
     kind: size(0, 1024 * 1024 * mebibyte),
     default: () => 0,
     defaultText: '0',
+    needsRestart: true,
   }),
   maxConnections: one({
     flag: '--max-connections',
@@ -224,6 +279,7 @@ export const settingsTable = {
     kind: integer(1, 1_000_000),
     default: () => 10_000,
     defaultText: '10000',
+    needsRestart: true,
   }),
 
   logLevel: one({
@@ -252,6 +308,35 @@ export const settingsTable = {
     defaultText: '-',
   }),
 
+  config: one({
+    flag: '--config',
+    short: '-c',
+    group: 'Process',
+    summary: 'Read settings from this file; without it, from a hornet.config.{ts,mts,mjs,cjs,js,json} in the folder.',
+    kind: filePath,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    scope: 'outside the config file',
+    needsRestart: true,
+  }),
+  checkConfig: one({
+    flag: '--check-config',
+    group: 'Process',
+    summary: 'Check the settings, load the application once, say whether both are well, and end.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+    scope: 'command line',
+  }),
+  printConfig: one({
+    flag: '--print-config',
+    group: 'Process',
+    summary: 'Print every setting with its value and where it came from, and end.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+    scope: 'command line',
+  }),
   factory: one({
     flag: '--factory',
     group: 'Process',
@@ -260,13 +345,14 @@ export const settingsTable = {
     default: () => false,
     defaultText: '',
   }),
-  chdir: one<string | undefined>({
+  chdir: one({
     flag: '--chdir',
     group: 'Process',
     summary: 'Go to this folder before anything else; relative paths start there.',
     kind: filePath,
-    default: () => undefined,
+    default: (): string | undefined => undefined,
     defaultText: '',
+    needsRestart: true,
   }),
   env: many({
     flag: '--env',
@@ -277,13 +363,14 @@ export const settingsTable = {
     default: (): readonly (readonly [name: string, value: string])[] => [],
     defaultText: '',
   }),
-  pid: one<string | undefined>({
+  pid: one({
     flag: '--pid',
     group: 'Process',
     summary: 'Write the process id to this file while the server runs.',
     kind: filePath,
-    default: () => undefined,
+    default: (): string | undefined => undefined,
     defaultText: '',
+    needsRestart: true,
   }),
 } as const
 
@@ -304,10 +391,17 @@ export function environmentName(flag: `--${string}`): string {
   return `HORNET_${flag.slice(2).toUpperCase().replaceAll('-', '_')}`
 }
 
-function one<T>(setting: Omit<SingleSetting<T>, 'repeatable'>): SingleSetting<T> {
+/** `--max-connections` is `maxConnections` in a config file. */
+export function configName(flag: Flag): string {
+  return flag.slice(2).replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+// The flag's literal type names the property of a config file, so both parameters are left to be inferred: write
+// `default: (): string | undefined => undefined` for a setting without a default.
+function one<T, const F extends Flag>(setting: Omit<SingleSetting<T, F>, 'repeatable'>): SingleSetting<T, F> {
   return { ...setting, repeatable: false }
 }
 
-function many<T>(setting: Omit<RepeatableSetting<T>, 'repeatable'>): RepeatableSetting<T> {
+function many<T, const F extends Flag>(setting: Omit<RepeatableSetting<T, F>, 'repeatable'>): RepeatableSetting<T, F> {
   return { ...setting, repeatable: true }
 }

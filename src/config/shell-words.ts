@@ -33,3 +33,8 @@ export function splitShellWords(text: string): string[] | undefined {
   if (word !== undefined) words.push(word)
   return words
 }
+
+/** The word as a shell, and `splitShellWords`, read it back. */
+export function quoteShellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

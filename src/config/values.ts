@@ -2,7 +2,7 @@
  * The kinds of value a setting can have: how each is written, what is accepted, and what it means.
  */
 import { isIPv6 } from 'node:net'
-import { splitShellWords } from './shell-words.js'
+import { quoteShellWord, splitShellWords } from './shell-words.js'
 
 /** What a value may depend on besides its text. */
 export interface Machine {
@@ -17,6 +17,10 @@ export interface ValueKind<T> {
   readonly accepts: string
   /** @returns Undefined when the text is not accepted. */
   parse(text: string, machine: Machine): T | undefined
+  /** A value the way it is written on a command line; what must not be shown is left out. */
+  format(value: T): string
+  /** The text of a number in a config file; absent where only text will do. */
+  numberText?(value: number): string
 }
 
 /** An address to listen on, as the operator wrote it. Host names are not resolved yet. */
@@ -41,6 +45,8 @@ export function integer(min: number, max: number): ValueKind<number> {
     metavar: 'N',
     accepts: `a whole number from ${min} to ${max}`,
     parse: (text) => parseInteger(text, min, max),
+    format: String,
+    numberText: String,
   }
 }
 
@@ -50,6 +56,8 @@ export function workerCount(max: number): ValueKind<number> {
     metavar: 'N',
     accepts: `a whole number from 1 to ${max}, or auto`,
     parse: (text, machine) => (text === 'auto' ? Math.min(machine.parallelism, max) : parseInteger(text, 1, max)),
+    format: String,
+    numberText: String,
   }
 }
 
@@ -65,6 +73,17 @@ export function duration(minMs: number, maxMs: number): ValueKind<number> {
       const ms = Math.round(Number(match[1]) * msPerUnit[unit])
       return inRange(ms, minMs, maxMs)
     },
+    format: formatDuration,
+    numberText: String,
+  }
+}
+
+/** As a kind, but with one more word for "off": its value is 0. */
+export function orZero(kind: ValueKind<number>): ValueKind<number> {
+  return {
+    ...kind,
+    accepts: `${kind.accepts}, or 0`,
+    parse: (text, machine) => (text === '0' ? 0 : kind.parse(text, machine)),
   }
 }
 
@@ -80,6 +99,8 @@ export function size(minBytes: number, maxBytes: number): ValueKind<number> {
       const bytes = Number(match[1]) * bytesPerUnit[unit]
       return Number.isInteger(bytes) ? inRange(bytes, minBytes, maxBytes) : undefined
     },
+    format: formatSize,
+    numberText: String,
   }
 }
 
@@ -89,6 +110,7 @@ export function choice<const T extends string>(words: readonly T[]): ValueKind<T
     metavar: words.join('|'),
     accepts: `one of ${words.join(', ')}`,
     parse: (text) => words.find((word) => word === text),
+    format: String,
   }
 }
 
@@ -100,6 +122,9 @@ export const octalMask: ValueKind<number> = {
     const match = /^0?o?([0-7]{1,3})$/.exec(text)
     return match ? Number.parseInt(match[1], 8) : undefined
   },
+  format: (mask) => `0${mask.toString(8)}`,
+  // JavaScript writes octal numbers itself: 0o027 there is 027 here.
+  numberText: (mask) => mask.toString(8),
 }
 
 /** On or off. On the command line a switch takes no value; elsewhere it must be spelt out. */
@@ -111,6 +136,7 @@ export const onOff: ValueKind<boolean> = {
     if (/^(?:false|0|no|off)$/i.test(text)) return false
     return undefined
   },
+  format: String,
 }
 
 /** A path in the file system; relative ones start at `--chdir`. */
@@ -118,6 +144,7 @@ export const filePath: ValueKind<string> = {
   metavar: 'PATH',
   accepts: 'a path',
   parse: (text) => (text === '' || text.includes('\0') ? undefined : text),
+  format: String,
 }
 
 /** A path, or `-` for the standard stream. */
@@ -125,6 +152,7 @@ export const logDestination: ValueKind<string> = {
   metavar: 'PATH',
   accepts: 'a path, or - for standard error',
   parse: filePath.parse,
+  format: String,
 }
 
 /** Words for the Node.js of a worker: `--import tsx` may be given as one value. */
@@ -135,6 +163,7 @@ export const nodeArguments: ValueKind<readonly string[]> = {
     const words = splitShellWords(text)
     return words?.length ? words : undefined
   },
+  format: (words) => words.map(quoteShellWord).join(' '),
 }
 
 /** One variable for the application's environment. */
@@ -146,6 +175,8 @@ export const environmentVariable: ValueKind<readonly [name: string, value: strin
     if (equals < 1 || text.includes('\0')) return undefined
     return [text.slice(0, equals), text.slice(equals + 1)]
   },
+  // What applications are told this way is often a password.
+  format: ([name]) => `${name}=(hidden)`,
 }
 
 export const bindAddress: ValueKind<BindSpec> = {
@@ -169,6 +200,7 @@ export const bindAddress: ValueKind<BindSpec> = {
     // A port alone means every IPv4 address of the machine, as for Gunicorn.
     return { kind: 'tcp', host: v6 ?? (host || '0.0.0.0'), port }
   },
+  format: formatBind,
 }
 
 /** What `PORT` means to a hosting platform: that port, on every address. */
@@ -179,6 +211,7 @@ export const portOfPlatform: ValueKind<BindSpec> = {
     const port = parseInteger(text, 0, portMax)
     return port === undefined ? undefined : { kind: 'tcp', host: '0.0.0.0', port }
   },
+  format: formatBind,
 }
 
 /** The way a bind address is written on the command line. */

@@ -1,28 +1,33 @@
 /**
  * The master's loop: takes one command at a time, asks pool.ts what follows from it, and has it done.
  */
-import type { Settings } from '../config/settings.js'
-import { type ErrorCode, errorTable, HornetError } from '../errors.js'
+import { HornetError } from '../errors.js'
 import type { Logger } from '../log/logger.js'
-import type { AppSpec } from '../protocol.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
+import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
+import { type AskedCommand, createControl, type MasterControl, MasterEvents, refused } from './commands.js'
+import { type Configuration, poolLimits, reconfigure } from './configuration.js'
+import { HookRunner } from './hooks.js'
 import { nativeLimits } from './limits.js'
-import { openListeners } from './listeners.js'
+import { formatAddress, openListeners } from './listeners.js'
 import { acquirePidFile } from './pid-file.js'
-import { createPool, decide, type Failure, fixedLimits, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
-import type { SignalCommand } from './signals.js'
+import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
+import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
 import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
-export type Command = SignalCommand | WorkerEvent | NativeEvent | { type: 'start' }
+export type Command = AskedCommand | WorkerEvent | NativeEvent | ReloadEvent | { type: 'start' }
 
 export interface MasterOptions {
-  settings: Settings
-  app: AppSpec
+  configuration: Configuration
+  /** Reads all of it again, for a reload. */
+  readConfiguration: () => Promise<Configuration>
   addon: Addon
   logger: Logger
   /** Signal handlers push into it already. */
   queue: CommandQueue<Command>
+  /** The master takes commands from now on, though it serves nobody yet. */
+  onControl?: (control: MasterControl) => void
   /** Connections are accepted from now on. Called once. */
   onServing: (addresses: BoundAddress[]) => void
 }
@@ -34,7 +39,9 @@ export interface MasterOptions {
  *   (`ERR_HORNET_APP_…`, with its `Failure` as cause) when no worker can load the application.
  */
 export async function runMaster(options: MasterOptions): Promise<void> {
-  const { settings, addon, queue } = options
+  const { addon, queue, logger } = options
+  const { settings, hooks } = options.configuration
+  const runner = new HookRunner(hooks, logger)
   const removePidFile = settings.pid === undefined ? undefined : acquirePidFile(settings.pid)
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
   try {
@@ -45,11 +52,13 @@ export async function runMaster(options: MasterOptions): Promise<void> {
       onEvent: (event) => queue.push(event),
     })
     try {
+      await runner.demand('onStarting', { pid: process.pid })
       const addresses = await openListeners(server, settings)
-      await arbitrate(options, server, ioControl, addresses)
+      await arbitrate(options, runner, server, ioControl, addresses)
     } finally {
       server.close()
     }
+    await runner.finish('onExit', { pid: process.pid })
   } finally {
     removePidFile?.()
   }
@@ -57,32 +66,38 @@ export async function runMaster(options: MasterOptions): Promise<void> {
 
 async function arbitrate(
   options: MasterOptions,
+  runner: HookRunner,
   server: NativeServer,
   ioControl: SharedArrayBuffer,
   addresses: BoundAddress[],
 ): Promise<void> {
-  const { settings, logger, queue } = options
-  const { bootTimeoutMs, gracefulTimeoutMs } = settings
+  const { logger, queue } = options
+  /** What holds: for workers of a generation that is being started, see `reloads`. */
+  let configuration = options.configuration
   const workers = new Map<number, WorkerHandle>()
-  const context: WorkerContext = {
-    server,
-    ioThreads: settings.ioThreads,
-    ioControl,
-    app: options.app,
-    gracefulTimeoutMs,
-    keepAliveMs: settings.keepAliveMs,
-    inFlightMax: settings.workerConnections,
-    nodeArgs: settings.nodeArgs.flat(),
-    signal: 'SIGTERM',
-    onEvent: (event) => queue.push(event),
-  }
-  let pool = createPool(settings.workers, { ...fixedLimits, bootTimeoutMs, gracefulTimeoutMs })
+  const events = new MasterEvents()
+  const reloads = new Reloads(options.readConfiguration, (event) => queue.push(event))
+  let pool = createPool(configuration.settings.workers, poolLimits(configuration.settings))
+  const context: WorkerContext = { server, ioControl, signal: 'SIGTERM', onEvent: (event) => queue.push(event) }
+  const control = createControl(
+    (command) => queue.push(command),
+    events,
+    () => {
+      const { settings, origins, app } = configuration
+      return { pool, settings, origins, app, addresses: addresses.map(formatAddress) }
+    },
+  )
+  options.onControl?.(control)
 
   queue.push({ type: 'start' })
   while (pool.phase !== 'ended') {
     const command = await queue.take(nextTickMs(pool) - performance.now())
     const input = command ? handle(command) : ({ type: 'tick' } as const)
-    if (!input) continue
+    if (input) decideAndPerform(input)
+    if (command) answer(command)
+  }
+
+  function decideAndPerform(input: PoolInput): void {
     const decision = decide(pool, performance.now(), input)
     pool = decision.pool
     for (const action of decision.actions) perform(action)
@@ -93,19 +108,32 @@ async function arbitrate(
     switch (command.type) {
       case 'start':
       case 'resize':
-      case 'reload':
+      case 'scale':
+      case 'suspend':
       case 'worker-ready':
       case 'worker-boot-failed':
       case 'worker-exited':
       case 'worker-drained':
         return command
       case 'shutdown':
-        context.signal = command.signal
+        context.signal = command.signal ?? 'SIGTERM'
         return command
+      case 'reload':
+        reloads.ask(command.reply)
+        return undefined
+      case 'config-read':
+        return beginReload(command.attempt)
+      case 'config-failed':
+        failConfiguration(command)
+        return undefined
+      case 'restart':
+        return { type: 'retire', workerId: command.workerId, reason: 'restart' }
       case 'drained':
         return { type: 'server-drained' }
       case 'worker-removed':
         return noteRemoved(command)
+      case 'worker-spent':
+        return { type: 'retire', workerId: command.workerId, reason: 'requests' }
       case 'worker-log':
         logger[command.level](`worker ${command.workerId}: ${command.message}`)
         return undefined
@@ -113,10 +141,76 @@ async function arbitrate(
         logger[command.level](command.message)
         return undefined
       case 'reopen-logs':
-        return reopenLogs()
+        return undefined // by answer()
       default:
         return command satisfies never
     }
+  }
+
+  /** Tells those who asked what was decided. Reloads are answered when they are done. */
+  function answer(command: Command): void {
+    switch (command.type) {
+      case 'resize':
+      case 'scale':
+        if (isStopping()) command.reply?.reject(refused('the server is stopping'))
+        else command.reply?.resolve({ wanted: pool.wanted })
+        return
+      case 'restart': {
+        const worker = pool.workers.find(({ id }) => id === command.workerId)
+        const isDone = !isStopping() && worker?.leaving === 'restart'
+        if (isDone) command.reply?.resolve({ workerId: command.workerId })
+        else command.reply?.reject(refused(`worker ${command.workerId} cannot be replaced: it does not serve`))
+        return
+      }
+      case 'reopen-logs':
+        try {
+          logger.reopen()
+          logger.info('log reopened')
+          command.reply?.resolve()
+        } catch (error) {
+          if (!(error instanceof HornetError)) throw error
+          logger.error(`${error.message}; going on with the old file`)
+          command.reply?.reject(error)
+        }
+        return
+      default:
+        return
+    }
+  }
+
+  function isStopping(): boolean {
+    return pool.phase === 'draining' || pool.phase === 'stopping' || pool.phase === 'ended'
+  }
+
+  function beginReload(attempt: ReloadAttempt): PoolInput | undefined {
+    if (attempt.configuration === undefined || isStopping()) {
+      rejectAll(attempt, refused('the server is stopping'))
+      return undefined
+    }
+    const current = configuration
+    const next = reconfigure(current, attempt.configuration)
+    for (const flag of next.unchangeable) {
+      logger.warn(`${flag} was changed and stays as it is: that takes a restart`)
+    }
+    attempt.configuration = next.configuration
+    const generation = pool.generation + 1
+    reloads.begin(attempt, generation)
+    const { settings, hooks } = next.configuration
+    runner.hooks = hooks
+    runner.call('onReload', { generation })
+    events.emit({ type: 'reload-started', generation })
+    // What was changed at run time stays, unless the configuration says something new.
+    const wanted = settings.workers === current.settings.workers ? undefined : settings.workers
+    return { type: 'reload', wanted, limits: poolLimits(settings) }
+  }
+
+  function failConfiguration({ error, attempt }: ReloadEvent & { type: 'config-failed' }): void {
+    const known = error instanceof HornetError ? error : undefined
+    const message = known?.message ?? `internal error: ${error instanceof Error ? error.stack : String(error)}`
+    const code = known?.code ?? 'ERR_HORNET_CONFIG'
+    logger.error(`reload failed, the old workers go on: ${message}`)
+    rejectAll(attempt, { code, message })
+    events.emit({ type: 'reload-failed', code, message })
   }
 
   function noteRemoved({
@@ -130,23 +224,20 @@ async function arbitrate(
     logger.warn(`worker ${workerId}: ${requestsFailed} requests failed with it, ${requestsMoved} moved to others`)
   }
 
-  function reopenLogs(): undefined {
-    try {
-      logger.reopen()
-      logger.info('log reopened')
-    } catch (error) {
-      if (!(error instanceof HornetError)) throw error
-      logger.error(`${error.message}; going on with the old file`)
-    }
-  }
-
   function perform(action: PoolAction): void {
     switch (action.type) {
-      case 'spawn':
-        workers.set(action.workerId, new WorkerHandle(action.workerId, context))
+      case 'spawn': {
+        const { workerId, generation } = action
+        // A worker that replaces another after a failed reload gets what that one had.
+        const its = reloads.configurationOf(generation) ?? configuration
+        workers.set(workerId, new WorkerHandle(workerId, generation, its, context))
+        runner.call('workerSpawned', { workerId, generation })
+        events.emit({ type: 'worker-spawned', workerId, generation })
         return
+      }
       case 'admit':
         workers.get(action.workerId)?.admit()
+        events.emit({ type: 'worker-ready', workerId: action.workerId })
         return
       case 'drain':
         workers.get(action.workerId)?.drain()
@@ -157,19 +248,42 @@ async function arbitrate(
       case 'terminate':
         workers.get(action.workerId)?.terminate()
         return
+      case 'gone': {
+        const { workerId, generation, isExpected, reason, message } = action
+        runner.call('workerDied', { workerId, generation, isExpected, reason })
+        events.emit({ type: 'worker-gone', workerId, generation, reason, isExpected, message })
+        return
+      }
       case 'serve':
         server.start()
         options.onServing(addresses)
+        runner.call('whenReady', { pid: process.pid, addresses: addresses.map(formatAddress) })
         return
       case 'drain-server':
         server.drain()
         for (const worker of workers.values()) worker.announceEnd()
         return
       case 'reload-finished':
+        configuration = reloads.finish(action.generation) ?? configuration
         logger.info(`reloaded: generation ${action.generation}`)
+        events.emit({ type: 'reload-finished', generation: action.generation })
         return
-      case 'reload-failed':
-        logger.error(`reload failed, the old workers go on: ${action.failure.stack ?? action.failure.message}`)
+      case 'reload-failed': {
+        const { generation, failure } = action
+        runner.hooks = configuration.hooks
+        const isGivenUp = failure.code === 'ERR_HORNET_REFUSED'
+        const outcome = isGivenUp ? 'reload given up' : 'reload failed, the old workers go on'
+        logger[isGivenUp ? 'warn' : 'error'](`${outcome}: ${failure.stack ?? failure.message}`)
+        reloads.fail(failure)
+        events.emit({ type: 'reload-failed', generation, code: failure.code, message: failure.message })
+        return
+      }
+      case 'wanted-changed':
+        runner.call('workersChanged', { workers: action.wanted, previous: action.previous })
+        events.emit({ type: 'workers-wanted', wanted: action.wanted, previous: action.previous })
+        return
+      case 'state-changed':
+        events.emit({ type: 'state', state: action.state })
         return
       case 'log':
         logger[action.level](action.message)
@@ -182,10 +296,4 @@ async function arbitrate(
         action satisfies never
     }
   }
-}
-
-function bootError(failure: Failure): HornetError {
-  const isKnown = Object.hasOwn(errorTable, failure.code)
-  const code = isKnown ? (failure.code as ErrorCode) : 'ERR_HORNET_APP_BOOT' // an own key of the table
-  return new HornetError(code, failure.message, { cause: failure })
 }

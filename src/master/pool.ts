@@ -9,7 +9,8 @@
  *               └──── boot failed, too slow ───────▲
  *
  * Workers of phase `serving` that are booting or ready are called *active*: they are, or soon will be, what requests go
- * to. Outside a reload there are `wanted` of them; during one there may be a single one more.
+ * to. There are `wanted` of them, and a single one more while workers are being replaced: by a reload, or because one has
+ * served its time (it is *retiring*). The replacement is ready before the old one leaves.
  */
 import { workersMax } from '../config/settings.js'
 import { formatDuration } from '../config/values.js'
@@ -24,6 +25,23 @@ export interface Failure {
   stack?: string
 }
 
+/** Why a worker leaves, or left. */
+export type LeaveReason =
+  /** It died while it served, or could not boot. */
+  | 'crash'
+  | 'boot'
+  /** It needed more than `--max-worker-memory`. */
+  | 'memory'
+  /** It was replaced: by a reload, at `--max-requests`, at `--worker-lifetime`, because somebody asked. */
+  | 'reload'
+  | 'requests'
+  | 'lifetime'
+  | 'restart'
+  /** Fewer workers are wanted. */
+  | 'scale'
+  /** The server stops. */
+  | 'stop'
+
 export interface PooledWorker {
   /** From 1, never used twice. */
   id: number
@@ -35,9 +53,16 @@ export interface PooledWorker {
   readyMs: number | undefined
   /** When it is terminated if it has not moved on; infinite while ready, and once terminated. */
   deadlineMs: number
+  /** When it has served its time; infinite without `--worker-lifetime`. */
+  expiresMs: number
+  /** Set while it is ready: it is to be replaced, when its turn comes. Once it leaves: why. */
+  leaving: LeaveReason | undefined
   /** It could not boot; that is dealt with, only its thread is still there. */
   hasFailed: boolean
 }
+
+/** The pool as people see it. Degraded: it serves with too little, because workers are missing and cannot be had. */
+export type ServerState = 'starting' | 'serving' | 'degraded' | 'draining' | 'stopping'
 
 export type PoolPhase = 'idle' | 'starting' | 'serving' | 'draining' | 'stopping' | 'ended'
 
@@ -46,14 +71,20 @@ export interface Pool {
   phase: PoolPhase
   /** Time of the last decision: what was due by then is done. */
   decidedMs: number
-  /** Workers the operator wants. */
+  /** Workers the operator wants; 0 while suspended. */
   wanted: number
+  /** While suspended: workers to have again at the next reload. */
+  resumeCount: number | undefined
   /** Generation of the workers that are spawned now. */
   generation: number
   nextWorkerId: number
   workers: PooledWorker[]
   /** A reload is under way: active workers of older generations are being replaced. */
   isReloading: boolean
+  /** What the reload changed, to be changed back when it fails. */
+  beforeReload: { wanted: number; limits: PoolLimits; reloadedWanted: number } | undefined
+  /** What was told last. */
+  state: ServerState
   /** Workers spawned while starting: those that fail then are not replaced, so that a broken application ends it. */
   startedCount: number
   /** Why the first worker to fail while starting did. */
@@ -67,13 +98,15 @@ export interface Pool {
   shutdownForceMs: number
   /** No connection is left (or none ever was). */
   isServerDrained: boolean
-  readonly limits: PoolLimits
+  limits: PoolLimits
 }
 
 export interface PoolLimits {
   workersMax: number
   bootTimeoutMs: number
   gracefulTimeoutMs: number
+  /** How long a worker serves; 0 for ever. */
+  workerLifetimeMs: number
   /** What a quick stop gives exit hooks. */
   quickTimeoutMs: number
   /** What the last responses get to leave after the last worker is gone. */
@@ -86,7 +119,7 @@ export interface PoolLimits {
 }
 
 /** Those limits that no setting changes. */
-export const fixedLimits: Omit<PoolLimits, 'bootTimeoutMs' | 'gracefulTimeoutMs'> = {
+export const fixedLimits: Omit<PoolLimits, 'bootTimeoutMs' | 'gracefulTimeoutMs' | 'workerLifetimeMs'> = {
   workersMax,
   quickTimeoutMs: 2000,
   closeTimeoutMs: 1000,
@@ -99,7 +132,14 @@ export type PoolInput =
   | { type: 'start' }
   /** Change the number of workers by this much. */
   | { type: 'resize'; delta: number }
-  | { type: 'reload' }
+  /** Have this many. */
+  | { type: 'scale'; count: number }
+  /** Replace every worker; what else changes is taken back when that fails. */
+  | { type: 'reload'; wanted?: number; limits?: PoolLimits }
+  /** Replace this worker. */
+  | { type: 'retire'; workerId: number; reason: LeaveReason }
+  /** Let all workers go but keep listening, until a reload or more workers are asked for. */
+  | { type: 'suspend' }
   /** A second one, of either mode, forces. */
   | { type: 'shutdown'; mode: 'graceful' | 'quick' }
   | { type: 'worker-ready'; workerId: number }
@@ -128,6 +168,10 @@ export type PoolAction =
   | { type: 'drain-server' }
   | { type: 'reload-finished'; generation: number }
   | { type: 'reload-failed'; generation: number; failure: Failure }
+  | { type: 'wanted-changed'; wanted: number; previous: number }
+  | { type: 'state-changed'; state: ServerState }
+  /** A worker's thread is gone. */
+  | { type: 'gone'; workerId: number; generation: number; reason: LeaveReason; isExpected: boolean; message: string }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
   /** Close what is left. With a failure: the application could not boot. */
   | { type: 'end'; failure?: Failure }
@@ -142,10 +186,13 @@ export function createPool(wanted: number, limits: PoolLimits): Pool {
     phase: 'idle',
     decidedMs: Number.NEGATIVE_INFINITY,
     wanted,
+    resumeCount: undefined,
     generation: 1,
     nextWorkerId: 1,
     workers: [],
     isReloading: false,
+    beforeReload: undefined,
+    state: 'starting',
     startedCount: 0,
     startFailure: undefined,
     failedRounds: 0,
@@ -170,7 +217,44 @@ export function decide(pool: Pool, nowMs: number, input: PoolInput): Decision {
     expire(next, nowMs)
     converge(next, nowMs)
   }
+  tellState(next)
   return next
+}
+
+export function bootTimeout(timeoutMs: number): Failure {
+  const message = `the application was not ready within ${formatDuration(timeoutMs)} (--boot-timeout)`
+  return { code: 'ERR_HORNET_APP_BOOT', message }
+}
+
+/** The pool in one word. */
+export function serverState(pool: Pool): ServerState {
+  switch (pool.phase) {
+    case 'idle':
+    case 'starting':
+      return 'starting'
+    case 'serving': {
+      const ready = readyCount(pool)
+      // One death is replaced at once and worth no alarm; the second in a row is the start of a loop.
+      return ready === 0 || (pool.failedRounds > 1 && ready < pool.wanted) ? 'degraded' : 'serving'
+    }
+    case 'draining':
+      return 'draining'
+    case 'stopping':
+    case 'ended':
+      return 'stopping'
+    default:
+      return pool.phase satisfies never
+  }
+}
+
+function tellState(next: Decision): void {
+  const { pool } = next
+  const state = serverState(pool)
+  if (state === pool.state) return
+  if (state === 'degraded') log(next, 'warn', `degraded: ${readyCount(pool)} of ${pool.wanted} workers are ready`)
+  if (pool.state === 'degraded' && state === 'serving') log(next, 'info', 'no longer degraded')
+  pool.state = state
+  next.actions.push({ type: 'state-changed', state })
 }
 
 /**
@@ -180,7 +264,7 @@ export function decide(pool: Pool, nowMs: number, input: PoolInput): Decision {
 export function nextTickMs(pool: Pool): number {
   if (pool.phase === 'ended') return Number.POSITIVE_INFINITY
   const times = [
-    ...pool.workers.map((worker) => worker.deadlineMs),
+    ...pool.workers.map((worker) => Math.min(worker.deadlineMs, worker.expiresMs)),
     pool.spawnNotBeforeMs,
     pool.shutdownDeadlineMs,
     pool.shutdownForceMs,
@@ -195,10 +279,21 @@ function take(next: Decision, nowMs: number, input: PoolInput): void {
       if (next.pool.phase === 'idle') next.pool.phase = 'starting'
       return
     case 'resize':
-      resize(next, input.delta)
+      scale(next, next.pool.wanted + input.delta)
+      return
+    case 'scale':
+      scale(next, input.count)
       return
     case 'reload':
-      reload(next, nowMs)
+      reload(next, nowMs, input)
+      return
+    case 'retire': {
+      const worker = find(next.pool, input.workerId)
+      if (worker && (worker.state === 'ready' || worker.state === 'booting')) worker.leaving ??= input.reason
+      return
+    }
+    case 'suspend':
+      suspend(next)
       return
     case 'shutdown':
       shutDown(next, nowMs, input.mode)
@@ -229,33 +324,72 @@ function take(next: Decision, nowMs: number, input: PoolInput): void {
   }
 }
 
-function resize(next: Decision, delta: number): void {
+function scale(next: Decision, count: number): void {
   const { pool } = next
-  const wanted = Math.min(Math.max(pool.wanted + delta, 1), pool.limits.workersMax)
+  // A suspended pool is at 0: one worker less is none, and not the one that a serving pool keeps.
+  const wanted = Math.min(Math.max(count, Math.min(pool.wanted, 1)), pool.limits.workersMax)
   if (isShuttingDown(pool)) {
     log(next, 'warn', 'the number of workers stays: the server is stopping')
     return
   }
   if (wanted === pool.wanted) {
-    log(next, 'warn', `the number of workers stays ${wanted}: it is at its limit`)
+    if (wanted !== count) log(next, 'warn', `the number of workers stays ${wanted}: it is at its limit`)
     return
   }
-  log(next, 'info', `workers: ${pool.wanted} -> ${wanted}`)
-  pool.wanted = wanted
+  pool.resumeCount = undefined
+  changeWanted(next, wanted)
 }
 
-function reload(next: Decision, nowMs: number): void {
+function changeWanted(next: Decision, wanted: number): void {
+  const previous = next.pool.wanted
+  if (wanted === previous) return
+  log(next, 'info', `workers: ${previous} -> ${wanted}`)
+  next.pool.wanted = wanted
+  next.actions.push({ type: 'wanted-changed', wanted, previous })
+}
+
+function suspend(next: Decision): void {
+  const { pool } = next
+  if (pool.phase !== 'serving' || pool.wanted === 0) {
+    log(next, 'warn', `the workers stay as they are: the server is ${pool.wanted === 0 ? 'suspended' : pool.state}`)
+    return
+  }
+  if (pool.isReloading) failReload(next, pool.generation, { code: 'ERR_HORNET_REFUSED', message: 'it was suspended' })
+  pool.resumeCount = pool.wanted
+  log(next, 'warn', 'suspended: the workers leave, requests wait for a reload (HUP) or a worker (TTIN)')
+  changeWanted(next, 0)
+}
+
+function reload(next: Decision, nowMs: number, { wanted, limits }: PoolInput & { type: 'reload' }): void {
   const { pool } = next
   if (isShuttingDown(pool)) {
     log(next, 'warn', 'no reload: the server is stopping')
     return
   }
   pool.generation += 1
+  log(next, 'info', `reloading: generation ${pool.generation}`)
+  // A reload during another one goes back to what was before both.
+  const before = pool.beforeReload ?? { wanted: pool.wanted, limits: pool.limits }
+  changeWanted(next, wanted ?? pool.resumeCount ?? pool.wanted)
+  pool.resumeCount = undefined
+  pool.limits = limits ?? pool.limits
+  pool.beforeReload = { ...before, reloadedWanted: pool.wanted }
   pool.isReloading = true
   // The operator has probably mended what kept failing: do not make them wait.
   pool.failedRounds = 0
   pool.spawnNotBeforeMs = nowMs
-  log(next, 'info', `reloading: generation ${pool.generation}`)
+}
+
+function failReload(next: Decision, generation: number, failure: Failure): void {
+  const { pool } = next
+  const { beforeReload } = pool
+  pool.isReloading = false
+  pool.beforeReload = undefined
+  next.actions.push({ type: 'reload-failed', generation, failure })
+  if (!beforeReload) return
+  pool.limits = beforeReload.limits
+  // What somebody asked for meanwhile stays.
+  if (pool.wanted === beforeReload.reloadedWanted && beforeReload.wanted > 0) changeWanted(next, beforeReload.wanted)
 }
 
 function shutDown(next: Decision, nowMs: number, mode: 'graceful' | 'quick'): void {
@@ -269,7 +403,9 @@ function shutDown(next: Decision, nowMs: number, mode: 'graceful' | 'quick'): vo
   const wasServing = pool.phase === 'serving'
   const { gracefulTimeoutMs, quickTimeoutMs } = pool.limits
   const timeoutMs = mode === 'graceful' ? gracefulTimeoutMs : Math.min(quickTimeoutMs, gracefulTimeoutMs)
-  pool.isReloading = false
+  if (pool.isReloading) {
+    failReload(next, pool.generation, { code: 'ERR_HORNET_REFUSED', message: 'the server is stopping' })
+  }
   pool.shutdownDeadlineMs = nowMs + timeoutMs
   pool.shutdownForceMs = pool.shutdownDeadlineMs + pool.limits.closeTimeoutMs
   log(next, 'info', `stopping (${mode}, at most ${formatDuration(timeoutMs)})`)
@@ -286,6 +422,7 @@ function noteReady(next: Decision, nowMs: number, workerId: number): void {
   if (worker?.state !== 'booting') return
   worker.state = 'ready'
   worker.readyMs = nowMs
+  if (pool.limits.workerLifetimeMs > 0) worker.expiresMs = nowMs + pool.limits.workerLifetimeMs
   worker.deadlineMs = Number.POSITIVE_INFINITY
   log(next, 'info', `worker ${workerId} ready after ${Math.round(nowMs - worker.spawnedMs)} ms`)
   next.actions.push({ type: 'admit', workerId })
@@ -299,6 +436,7 @@ function noteExit(next: Decision, nowMs: number, workerId: number, failure: Fail
   const worker = find(pool, workerId)
   if (!worker) return
   pool.workers = pool.workers.filter((other) => other !== worker)
+  tellGone(next, worker, failure)
   const details = failure.stack ?? failure.message
   switch (worker.state) {
     case 'booting': {
@@ -323,6 +461,16 @@ function noteExit(next: Decision, nowMs: number, workerId: number, failure: Fail
   }
 }
 
+function tellGone(next: Decision, worker: PooledWorker, failure: Failure): void {
+  const { id, generation, state, leaving, hasFailed } = worker
+  const isExpected = state === 'stopping' && !hasFailed
+  const died =
+    failure.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : state === 'booting' || hasFailed ? 'boot' : 'crash'
+  const reason = isExpected ? (leaving ?? 'stop') : died
+  const message = isExpected ? '' : failure.message
+  next.actions.push({ type: 'gone', workerId: id, generation, reason, isExpected, message })
+}
+
 function failBoot(next: Decision, nowMs: number, worker: PooledWorker, failure: Failure): void {
   terminate(next, worker)
   worker.hasFailed = true
@@ -343,13 +491,13 @@ function noteFailure(next: Decision, nowMs: number, worker: PooledWorker, failur
   if (pool.isReloading && isBootFailure) {
     // It is one of the new generation: of the old ones, none that boots survives the start of a reload. Those that are
     // ready keep serving. What is not replaced yet stays as it is; the next reload starts over.
-    pool.isReloading = false
-    next.actions.push({ type: 'reload-failed', generation: worker.generation, failure })
+    failReload(next, worker.generation, failure)
     return
   }
   const deed = isBootFailure ? 'could not boot' : 'died'
   const delayMs = Math.max(pool.spawnNotBeforeMs - nowMs, 0)
-  const remedy = active(pool).length >= pool.wanted ? 'not needed any more' : `replaced ${when(delayMs)}`
+  const isMissed = active(pool).length < pool.wanted || pool.workers.some(isRetiring)
+  const remedy = isMissed ? `replaced ${when(delayMs)}` : 'not needed any more'
   log(next, 'error', `worker ${worker.id} ${deed}, ${remedy}: ${details}`)
 }
 
@@ -371,14 +519,15 @@ function backOff(pool: Pool, nowMs: number, worker: PooledWorker): void {
 function expire(next: Decision, nowMs: number): void {
   const { pool } = next
   for (const worker of pool.workers) {
+    if (nowMs >= worker.expiresMs) {
+      worker.expiresMs = Number.POSITIVE_INFINITY
+      if (worker.state === 'ready') worker.leaving ??= 'lifetime'
+    }
     if (nowMs < worker.deadlineMs) continue
     switch (worker.state) {
-      case 'booting': {
-        const allowed = formatDuration(pool.limits.bootTimeoutMs)
-        const message = `the application was not ready within ${allowed} (--boot-timeout)`
-        failBoot(next, nowMs, worker, { code: 'ERR_HORNET_APP_BOOT', message })
+      case 'booting':
+        failBoot(next, nowMs, worker, bootTimeout(pool.limits.bootTimeoutMs))
         break
-      }
       case 'draining':
       case 'stopping':
         log(next, 'warn', `worker ${worker.id} did not end in time: terminated`)
@@ -416,8 +565,7 @@ function converge(next: Decision, nowMs: number): void {
         roll(next, nowMs)
         return
       }
-      replaceMissing(next, nowMs)
-      shrink(next, nowMs, pool.wanted)
+      recycle(next, nowMs)
       return
     case 'draining':
       if (!pool.isServerDrained) {
@@ -442,11 +590,54 @@ function replaceMissing(next: Decision, nowMs: number): void {
   while (active(next.pool).length < next.pool.wanted) spawn(next, nowMs)
 }
 
-/** Lets go of active workers beyond `count`: those that serve nobody yet first, then the oldest. */
+/**
+ * One step of replacing workers that have served their time: one at a time, each only when its replacement is ready and
+ * its predecessor gone. Those whose turn has not come serve on.
+ */
+function recycle(next: Decision, nowMs: number): void {
+  const { pool } = next
+  const isLeaving = (worker: PooledWorker) =>
+    (worker.state === 'draining' || worker.state === 'stopping') && isRecycling(worker.leaving)
+  const retiring = pool.workers.find(isRetiring)
+  replaceMissing(next, nowMs)
+  if (!retiring || pool.workers.some(isLeaving)) {
+    shrink(next, nowMs, pool.wanted)
+    return
+  }
+  shrink(next, nowMs, pool.wanted + 1)
+  // With fewer wanted it may just have been the one to go.
+  if (!isRetiring(retiring)) return
+  if (readyCount(pool) > pool.wanted) {
+    log(next, 'info', `worker ${retiring.id} is replaced: ${recycleReasons[retiring.leaving as RecycleReason]}`)
+    release(next, nowMs, retiring, retiring.leaving ?? 'restart')
+  } else if (nowMs >= pool.spawnNotBeforeMs && active(pool).length === pool.wanted) {
+    spawn(next, nowMs)
+  }
+}
+
+type RecycleReason = keyof typeof recycleReasons
+const recycleReasons = {
+  requests: 'it has served its requests (--max-requests)',
+  lifetime: 'it has served its time (--worker-lifetime)',
+  restart: 'as asked',
+} as const satisfies Partial<Record<LeaveReason, string>>
+
+function isRecycling(reason: LeaveReason | undefined): reason is RecycleReason {
+  return reason !== undefined && Object.hasOwn(recycleReasons, reason)
+}
+
+function isRetiring(worker: PooledWorker): boolean {
+  return worker.state === 'ready' && worker.leaving !== undefined
+}
+
+/** Lets go of active workers beyond `count`: those that serve nobody yet first, then the retiring, then the oldest. */
 function shrink(next: Decision, nowMs: number, count: number): void {
   const candidates = active(next.pool)
-  candidates.sort((a, b) => Number(a.state === 'ready') - Number(b.state === 'ready') || a.id - b.id)
-  for (const worker of candidates.slice(0, Math.max(candidates.length - count, 0))) release(next, nowMs, worker)
+  const rank = ({ state, leaving }: PooledWorker) => (state === 'booting' ? 0 : leaving === undefined ? 2 : 1)
+  candidates.sort((a, b) => rank(a) - rank(b) || a.id - b.id)
+  for (const worker of candidates.slice(0, Math.max(candidates.length - count, 0))) {
+    release(next, nowMs, worker, 'scale')
+  }
 }
 
 /**
@@ -458,13 +649,14 @@ function roll(next: Decision, nowMs: number): void {
   const isOld = (worker: PooledWorker) => worker.generation < pool.generation
   for (const worker of active(pool).filter(isOld)) {
     // One that is still booting may have read the old files or the new: nobody knows, and nobody misses it.
-    if (worker.state === 'booting' || readyCount(pool) > pool.wanted) release(next, nowMs, worker)
+    if (worker.state === 'booting' || readyCount(pool) > pool.wanted) release(next, nowMs, worker, 'reload')
   }
   shrink(next, nowMs, pool.wanted + 1)
   if (!active(pool).some(isOld)) {
     // Dead or released, all old ones are gone. The new ones must be up before we call it done.
     if (readyCount(pool) >= pool.wanted) {
       pool.isReloading = false
+      pool.beforeReload = undefined
       next.actions.push({ type: 'reload-finished', generation: pool.generation })
       shrink(next, nowMs, pool.wanted)
       return
@@ -501,6 +693,8 @@ function spawn(next: Decision, nowMs: number): void {
     spawnedMs: nowMs,
     readyMs: undefined,
     deadlineMs: nowMs + pool.limits.bootTimeoutMs,
+    expiresMs: Number.POSITIVE_INFINITY,
+    leaving: undefined,
     hasFailed: false,
   }
   pool.nextWorkerId += 1
@@ -509,7 +703,9 @@ function spawn(next: Decision, nowMs: number): void {
 }
 
 /** Takes an active worker out of service. */
-function release(next: Decision, nowMs: number, worker: PooledWorker): void {
+function release(next: Decision, nowMs: number, worker: PooledWorker, reason: LeaveReason): void {
+  worker.leaving = reason
+  worker.expiresMs = Number.POSITIVE_INFINITY
   if (worker.state === 'booting') {
     terminate(next, worker)
     return

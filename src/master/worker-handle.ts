@@ -2,16 +2,23 @@
  * The master's view of one worker: performs one action on its thread and on the native server's side of it, and reports
  * what happens to it. Knows no policy: what is done when is pool.ts's to say.
  */
+import { randomInt } from 'node:crypto'
 import { inspect } from 'node:util'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
-import type { AppSpec, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
+import type { Settings } from '../config/settings.js'
+import { formatSize } from '../config/values.js'
+import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
+import type { Configuration } from './configuration.js'
 import type { Failure } from './pool.js'
 
 // A lane holds, before native code parks what does not fit: about 600 requests of 400 bytes one way, and 1 MiB of
 // responses the other. Both are powers of two, as the rings demand.
 export const requestRingBytes = 256 * 1024
 export const responseRingBytes = 1024 * 1024
+
+/** How Node says that a thread reached its limit. */
+const outOfMemory = 'ERR_WORKER_OUT_OF_MEMORY'
 
 export type WorkerEvent =
   | { type: 'worker-ready'; workerId: number }
@@ -22,21 +29,21 @@ export type WorkerEvent =
 /** What all workers of one server share. */
 export interface WorkerContext {
   server: NativeServer
-  ioThreads: number
   ioControl: SharedArrayBuffer
-  app: AppSpec
-  gracefulTimeoutMs: number
-  keepAliveMs: number
-  inFlightMax: number
-  /** Arguments of node; none: those this process was started with. */
-  nodeArgs: readonly string[]
   /** Why workers end: SIGTERM, or the signal that stops the server. */
   signal: NodeJS.Signals
   onEvent: (event: WorkerEvent) => void
 }
 
+/** After how many requests a worker is to be replaced; 0 for never. */
+function requestsUntilSpent({ maxRequests, maxRequestsJitter }: Settings): number {
+  return maxRequests === 0 ? 0 : maxRequests + randomInt(0, maxRequestsJitter + 1)
+}
+
 export class WorkerHandle {
   readonly id: number
+  readonly #generation: number
+  readonly #configuration: Configuration
   readonly #context: WorkerContext
   // Kept until the native side has let go of them: `release()`.
   #lanes: SharedArrayBuffer[]
@@ -45,13 +52,23 @@ export class WorkerHandle {
   #exitReason: string | undefined
 
   /** Announces the worker to the native server and starts its thread. */
-  constructor(id: number, context: WorkerContext) {
+  constructor(id: number, generation: number, configuration: Configuration, context: WorkerContext) {
     this.id = id
+    this.#generation = generation
+    this.#configuration = configuration
     this.#context = context
     const laneBytes = LANE_RINGS_OFFSET + requestRingBytes + responseRingBytes
-    this.#lanes = Array.from({ length: context.ioThreads }, () => new SharedArrayBuffer(laneBytes))
+    const { ioThreads, workerConnections } = configuration.settings
+    this.#lanes = Array.from({ length: ioThreads }, () => new SharedArrayBuffer(laneBytes))
     const views = this.#lanes.map((lane) => new Uint8Array(lane))
-    context.server.addWorker(id, views, requestRingBytes, context.inFlightMax)
+    context.server.addWorker(
+      id,
+      views,
+      requestRingBytes,
+      workerConnections,
+      true,
+      requestsUntilSpent(configuration.settings),
+    )
     try {
       this.#thread = this.#spawn()
     } catch (error) {
@@ -102,7 +119,9 @@ export class WorkerHandle {
   }
 
   #spawn(): Worker {
-    const { server, ioControl, app, gracefulTimeoutMs, keepAliveMs, nodeArgs } = this.#context
+    const { server, ioControl } = this.#context
+    const { app, settings, hooks, configPath } = this.#configuration
+    const { gracefulTimeoutMs, keepAliveMs, nodeArgs, env, maxWorkerMemoryBytes } = settings
     const workerData: WorkerData = {
       hornet: true,
       workerId: this.id,
@@ -111,11 +130,19 @@ export class WorkerHandle {
       requestRingBytes,
       ioControl,
       app,
+      generation: this.#generation,
+      hooksPath: hooks.workerInit || hooks.workerExit ? configPath : undefined,
       gracefulTimeoutMs,
       keepAliveMs,
     }
     const options: WorkerOptions = { workerData, name: `hornet worker ${this.id}` }
-    if (nodeArgs.length > 0) options.execArgv = [...nodeArgs]
+    // None: those this process was started with.
+    if (nodeArgs.length > 0) options.execArgv = nodeArgs.flat()
+    // A reload may have brought other variables than this process was started with.
+    options.env = { ...process.env, ...Object.fromEntries(env) }
+    if (maxWorkerMemoryBytes > 0) {
+      options.resourceLimits = { maxOldGenerationSizeMb: Math.ceil(maxWorkerMemoryBytes / 2 ** 20) }
+    }
     const thread = new Worker(new URL('../worker/main.js', import.meta.url), options)
     thread.on('message', (message: unknown) => {
       if (isWorkerMessage(message)) this.#handleMessage(message)
@@ -123,7 +150,7 @@ export class WorkerHandle {
     thread.on('error', (error) => {
       this.#error = { thrown: error }
     })
-    thread.on('exit', (exitCode) => this.#handleExit(describeExit(exitCode, this.#error, this.#exitReason)))
+    thread.on('exit', (exitCode) => this.#handleExit(this.#describeExit(exitCode)))
     return thread
   }
 
@@ -153,6 +180,15 @@ export class WorkerHandle {
     }
   }
 
+  #describeExit(exitCode: number): Failure {
+    const failure = describeExit(exitCode, this.#error, this.#exitReason)
+    const { maxWorkerMemoryBytes } = this.#configuration.settings
+    if (failure.code !== outOfMemory || maxWorkerMemoryBytes === 0) return failure
+    // Node's own words name no limit, and the stack is that of its bookkeeping.
+    const message = `it needed more than ${formatSize(maxWorkerMemoryBytes)} of heap (--max-worker-memory)`
+    return { code: outOfMemory, message }
+  }
+
   #handleExit(failure: Failure): void {
     this.#context.server.removeWorker(this.id)
     this.#context.onEvent({ type: 'worker-exited', workerId: this.id, failure })
@@ -167,9 +203,14 @@ function isWorkerMessage(value: unknown): value is WorkerMessage {
   return typeof type === 'string' && types.includes(type)
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 /** Why a worker is gone, as far as its thread can tell. */
 export function describeExit(exitCode: number, error: { thrown: unknown } | undefined, reason?: string): Failure {
-  const code = 'ERR_HORNET_APP_BOOT'
+  const isMemory = isObject(error?.thrown) && 'code' in error.thrown && error.thrown.code === outOfMemory
+  const code = isMemory ? outOfMemory : 'ERR_HORNET_APP_BOOT'
   if (!error && reason !== undefined) return { code, message: reason }
   if (!error) return { code, message: `its thread ended with exit code ${exitCode}` }
   const { thrown } = error

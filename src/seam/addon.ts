@@ -48,6 +48,8 @@ export type NativeEvent =
   | { type: 'worker-drained'; workerId: number }
   /** The I/O threads let go of a removed worker's lanes. */
   | { type: 'worker-removed'; workerId: number; requestsFailed: number; requestsMoved: number }
+  /** A worker has been given as many requests as `addWorker` said. */
+  | { type: 'worker-spent'; workerId: number }
   /** After `drain`: every connection is closed. */
   | { type: 'drained' }
   /** The machine misbehaved (EMFILE, accept failure…); said once per kind and minute. */
@@ -80,8 +82,15 @@ export interface NativeServer {
   listen(spec: ListenerSpec): BoundAddress
   /** Starts the I/O threads; connections are accepted from now on. */
   start(): void
-  /** Announces a worker and its lanes (typed arrays over the SharedArrayBuffers, one per I/O thread). */
-  addWorker(workerId: number, lanes: Uint8Array[], requestRingBytes: number, inFlightMax: number): void
+  /** Announces a worker and its lanes (typed arrays over the SharedArrayBuffers, one per I/O thread). After `requestsMax` requests, unless that is 0, `worker-spent` follows. */
+  addWorker(
+    workerId: number,
+    lanes: Uint8Array[],
+    requestRingBytes: number,
+    inFlightMax: number,
+    servesAll?: boolean,
+    requestsMax?: number,
+  ): void
   /** Requests may be dispatched to the worker. */
   readyWorker(workerId: number): void
   /** Dispatch nothing more to it; `worker-drained` follows when its last request is answered. */

@@ -8,6 +8,7 @@
 import type { EventEmitter } from 'node:events'
 import { constants } from 'node:os'
 import type { MasterMessage, WorkerMessage } from '../protocol.js'
+import { describeError } from './report.js'
 
 /** The end of the seam, as far as it matters here: closed, it lets the event loop end. */
 interface Closable {
@@ -36,6 +37,7 @@ export class Lifecycle {
   readonly #exit = process.exit
   readonly #kill = process.kill
   #port: Closable | undefined
+  #onStop: (() => unknown) | undefined
   #isTold = false
   #isStopping = false
 
@@ -45,9 +47,10 @@ export class Lifecycle {
     process.kill = (pid, signal) => this.#handleKill(pid, signal)
   }
 
-  /** What must be closed at the end. */
-  attach(port: Closable): void {
+  /** What must be closed at the end, and the operator's `workerExit`, if there is one. */
+  attach(port: Closable, onStop?: () => unknown): void {
     this.#port = port
+    this.#onStop = onStop
   }
 
   handleMessage(message: MasterMessage): void {
@@ -74,11 +77,27 @@ export class Lifecycle {
   #stop(signal: Signal): void {
     this.#isStopping = true
     this.#port?.close()
+    if (this.#onStop) void this.#runHook(this.#onStop, () => this.#end(signal))
+    else this.#end(signal)
+  }
+
+  #end(signal: Signal): void {
     if (!this.#isTold && listened(signal) === undefined) this.#exit(0)
     // It may take its time, and ends when nothing keeps its event loop, as a process of its own would.
     setTimeout(() => this.#exit(0), this.#options.gracefulTimeoutMs).unref()
     this.#options.unref()
     this.#tell(signal)
+  }
+
+  /** First, while the application is whole. Past the graceful timeout the master ends the thread. */
+  async #runHook(hook: () => unknown, next: () => void): Promise<void> {
+    try {
+      await hook()
+    } catch (error) {
+      this.#options.tell({ type: 'log', level: 'error', message: `workerExit: ${describeError(error)}` })
+    }
+    // Out of the promise: what listeners throw is an exception, not a rejection.
+    setImmediate(next)
   }
 
   #tell(signal: Signal): void {

@@ -2,6 +2,7 @@
  * A worker thread: attaches to its lanes, loads the application, serves. The master starts it with `WorkerData`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Hooks } from '../config/hooks.js'
 import { HornetError } from '../errors.js'
 import { ServerCore } from '../http/server.js'
 import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
@@ -39,6 +40,9 @@ try {
 async function serve(spec: WorkerData): Promise<void> {
   const addon = loadAddon()
   const lanes = spec.lanes.map((memory, index) => new Lane(memory, index, spec.requestRingBytes))
+  const hooks = await hooksOf(spec)
+  const self = { workerId: spec.workerId, generation: spec.generation }
+  await hooks.workerInit?.(self)
   const app = await loadApp(spec.app)
   const core = new ServerCore(lanes, {
     listener: app.listener,
@@ -48,7 +52,15 @@ async function serve(spec: WorkerData): Promise<void> {
   })
   const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
   core.attach(port, new Int32Array(spec.ioControl))
-  lifecycle.attach(port)
+  const { workerExit } = hooks
+  lifecycle.attach(port, workerExit && (() => workerExit(self)))
   master?.on('message', (message: MasterMessage) => lifecycle.handleMessage(message))
   tell({ type: 'ready' })
+}
+
+/** Most config files have none for workers, and then nothing of them is loaded here. */
+async function hooksOf({ hooksPath }: WorkerData): Promise<Hooks> {
+  if (hooksPath === undefined) return {}
+  const { readHooks } = await import('../config/load.js')
+  return readHooks(hooksPath)
 }

@@ -16,7 +16,12 @@ import {
   type PoolLimits,
 } from '../../src/master/pool.js'
 
-const limits: PoolLimits = { ...fixedLimits, bootTimeoutMs: 60_000, gracefulTimeoutMs: 30_000 }
+const limits: PoolLimits = {
+  ...fixedLimits,
+  bootTimeoutMs: 60_000,
+  gracefulTimeoutMs: 30_000,
+  workerLifetimeMs: 0,
+}
 const failure: Failure = { code: 'ERR_HORNET_APP_BOOT', message: 'boom' }
 
 /** A pool and a clock, driven by hand. Log actions are kept apart from the others. */
@@ -24,6 +29,9 @@ class Scene {
   pool: Pool
   nowMs = 1000
   logs: string[] = []
+  /** States told, and workers gone with the reason. */
+  told: string[] = []
+  gone: string[] = []
 
   constructor(wanted: number, changes: Partial<PoolLimits> = {}) {
     this.pool = createPool(wanted, { ...limits, ...changes })
@@ -36,7 +44,10 @@ class Scene {
     assert.equal(JSON.stringify(this.pool), before, 'the given pool is not changed')
     this.pool = pool
     for (const action of actions) if (action.type === 'log') this.logs.push(action.message)
-    return actions.filter(({ type }) => type !== 'log').map(brief)
+    for (const action of actions) if (action.type === 'state-changed') this.told.push(action.state)
+    for (const action of actions) if (action.type === 'gone') this.gone.push(`${action.workerId} ${action.reason}`)
+    const notes = ['log', 'state-changed', 'gone', 'wanted-changed']
+    return actions.filter(({ type }) => !notes.includes(type)).map(brief)
   }
 
   /** Lets time pass to the next tick and takes it. */
@@ -409,7 +420,11 @@ test('TERM during a reload', () => {
   scene.give({ type: 'reload' })
   scene.ready(3)
   assert.equal(scene.states(), '1 draining, 2 ready, 3 ready, 4 booting')
-  assert.deepEqual(scene.shutdown('graceful'), ['drain-server', 'terminate 4'])
+  assert.deepEqual(
+    scene.shutdown('graceful'),
+    ['reload-failed', 'drain-server', 'terminate 4'],
+    'whoever asked is told',
+  )
   assert.deepEqual(scene.give({ type: 'server-drained' }), ['stop 1', 'stop 2', 'stop 3'])
   for (const id of [1, 2, 3]) assert.deepEqual(scene.exited(id), [])
   assert.deepEqual(scene.exited(4), ['end'])
@@ -424,6 +439,119 @@ test('why a worker ended shows when something went wrong', () => {
   scene.drained(2)
   scene.give({ type: 'worker-exited', workerId: 2, failure: { ...failure, stack: 'Error: in a hook' } })
   assert.match(scene.logs.at(-1) ?? '', /worker 2 threw while it ended: Error: in a hook/)
+})
+
+test('a worker that has served its time is replaced: the new one first, one at a time', () => {
+  const scene = Scene.serving(3)
+  assert.deepEqual(scene.give({ type: 'retire', workerId: 2, reason: 'requests' }), ['spawn 4'])
+  assert.deepEqual(scene.give({ type: 'retire', workerId: 1, reason: 'restart' }), [], 'its turn comes')
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 1'])
+  assert.deepEqual(scene.wait(1000), [], 'the first one is still leaving')
+  assert.deepEqual(scene.drained(1), ['stop 1'])
+  assert.deepEqual(scene.exited(1), ['spawn 5'])
+  assert.deepEqual(scene.ready(5), ['admit 5', 'drain 2'])
+  assert.deepEqual(scene.drained(2), ['stop 2'])
+  assert.deepEqual(scene.exited(2), [])
+  assert.equal(scene.states(), '3 ready, 4 ready, 5 ready')
+  assert.deepEqual(scene.gone, ['1 restart', '2 requests'])
+})
+
+test('a worker that has served its time serves on while its replacement cannot boot', () => {
+  const scene = Scene.serving(1)
+  scene.give({ type: 'retire', workerId: 1, reason: 'requests' })
+  assert.deepEqual(scene.bootFailed(2), ['terminate 2', 'spawn 3'])
+  assert.match(scene.logs.at(-1) ?? '', /worker 2 could not boot, replaced at once/)
+  assert.deepEqual(scene.bootFailed(3), ['terminate 3'])
+  assert.equal(scene.pool.state, 'serving', 'nobody is missing')
+  assert.deepEqual(scene.tick(), ['spawn 4'])
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 1'])
+})
+
+test('one that dies before its turn needs no replacement but the one under way', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'retire', workerId: 1, reason: 'requests' })
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.ready(3), ['admit 3'])
+  assert.equal(scene.states(), '2 ready, 3 ready')
+})
+
+test('fewer workers wanted: those that have served their time go first', () => {
+  const scene = Scene.serving(3)
+  scene.give({ type: 'retire', workerId: 3, reason: 'requests' })
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 4', 'drain 3'])
+})
+
+test('--worker-lifetime', () => {
+  const scene = new Scene(2, { workerLifetimeMs: 5000 })
+  scene.give({ type: 'start' })
+  scene.ready(1)
+  scene.wait(1000)
+  scene.ready(2)
+  assert.deepEqual(scene.tick(), ['spawn 3'])
+  assert.equal(scene.nowMs, 6000)
+  assert.deepEqual(scene.tick(), [], 'the second is due, and waits for its turn')
+  assert.equal(scene.nowMs, 7000)
+  assert.deepEqual(scene.ready(3), ['admit 3', 'drain 1'])
+  scene.drained(1)
+  assert.deepEqual(scene.exited(1), ['spawn 4'])
+  assert.deepEqual(scene.ready(4), ['admit 4', 'drain 2'])
+})
+
+test('degraded: no worker is ready, or one is missing that keeps dying', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.told, ['serving'])
+  scene.exited(1)
+  scene.ready(3)
+  assert.deepEqual(scene.told, ['serving'], 'one death is none')
+  scene.exited(3)
+  assert.deepEqual(scene.told, ['serving', 'degraded'])
+  assert.match(scene.logs.at(-1) ?? '', /degraded: 1 of 2 workers are ready/)
+  scene.tick()
+  scene.ready(4)
+  assert.deepEqual(scene.told, ['serving', 'degraded', 'serving'])
+})
+
+test('WINCH lets all workers go, HUP brings as many back', () => {
+  const scene = Scene.serving(2)
+  assert.deepEqual(scene.give({ type: 'suspend' }), ['drain 1', 'drain 2'])
+  assert.equal(scene.pool.state, 'degraded')
+  assert.deepEqual(scene.give({ type: 'suspend' }), [])
+  for (const id of [1, 2]) scene.drained(id)
+  for (const id of [1, 2]) assert.deepEqual(scene.exited(id), [])
+  assert.equal(scene.pool.phase, 'serving')
+  assert.deepEqual(scene.give({ type: 'reload' }), ['spawn 3', 'spawn 4'])
+  scene.ready(3)
+  assert.deepEqual(scene.ready(4), ['admit 4', 'reload-finished'])
+})
+
+test('WINCH, then TTIN brings one back', () => {
+  const scene = Scene.serving(3)
+  scene.give({ type: 'suspend' })
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), [])
+  assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), ['spawn 4'])
+  assert.equal(scene.pool.wanted, 1)
+})
+
+test('WINCH before anything is served changes nothing', () => {
+  const scene = new Scene(1)
+  scene.give({ type: 'start' })
+  assert.deepEqual(scene.give({ type: 'suspend' }), [])
+  assert.deepEqual(scene.ready(1), ['admit 1', 'serve'])
+})
+
+test('a reload that fails takes back what it changed, but not what was asked for meanwhile', () => {
+  const slower = { ...limits, gracefulTimeoutMs: 1 }
+  const scene = Scene.serving(1)
+  scene.give({ type: 'reload', wanted: 3, limits: slower })
+  assert.equal(scene.pool.wanted, 3)
+  const failed = scene.bootFailed(2)
+  assert.ok(failed.includes('reload-failed'))
+  assert.equal(scene.pool.wanted, 1)
+  assert.deepEqual(scene.pool.limits, limits)
+  scene.give({ type: 'reload', wanted: 3 })
+  scene.give({ type: 'scale', count: 2 })
+  scene.bootFailed(scene.pool.workers.at(-1)?.id ?? 0)
+  assert.equal(scene.pool.wanted, 2)
 })
 
 /** Numbers that look random and are the same in every run. */
@@ -446,7 +574,8 @@ class World {
 
   constructor(seed: number) {
     this.random = generator(seed)
-    this.scene = new Scene(1 + this.random(5), { workersMax: 8 })
+    const workerLifetimeMs = this.random(3) === 0 ? 30_000 : 0
+    this.scene = new Scene(1 + this.random(5), { workersMax: 8, workerLifetimeMs })
     this.give({ type: 'start' })
   }
 
@@ -462,8 +591,9 @@ class World {
     // Only what is more than wanted goes.
     if (!this.isServerDraining) assert.ok(this.readyCount() >= Math.min(readyBefore, pool.wanted), this.describe(input))
     const active = pool.workers.filter(({ state }) => state === 'booting' || state === 'ready').length
+    const isReplacing = pool.isReloading || pool.workers.some(({ state, leaving }) => state === 'ready' && leaving)
     assert.ok(
-      active <= pool.wanted + (pool.isReloading ? 1 : 0) || pool.phase === 'stopping' || this.hasEnded,
+      active <= pool.wanted + (isReplacing ? 1 : 0) || pool.phase === 'stopping' || this.hasEnded,
       this.describe(input),
     )
     // One decision is enough, and the next is in the future.
@@ -523,7 +653,14 @@ class World {
     const workerId = ids[random(ids.length)]
     const state = this.threads.get(workerId)
     scene.nowMs += random(4) === 0 ? random(20_000) : random(50)
-    switch (random(12)) {
+    switch (random(14)) {
+      case 12:
+        if (workerId !== undefined) this.give({ type: 'retire', workerId, reason: 'requests' })
+        return
+      case 13:
+        // Seldom, or little else would happen.
+        if (random(10) === 0) this.give({ type: 'suspend' })
+        return
       case 0:
         this.give({ type: 'reload' })
         return

@@ -1,0 +1,60 @@
+/**
+ * `--check-config`: whether a worker can load the application, found out by starting one. Nothing is listened on.
+ */
+import { type Addon, IO_CONTROL_STRIDE } from '../seam/addon.js'
+import { bootError } from './boot-error.js'
+import { CommandQueue } from './command-queue.js'
+import type { Configuration } from './configuration.js'
+import { nativeLimits } from './limits.js'
+import { bootTimeout, type Failure } from './pool.js'
+import { type WorkerEvent, WorkerHandle } from './worker-handle.js'
+
+/** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
+export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
+  const { settings } = configuration
+  const queue = new CommandQueue<WorkerEvent>()
+  const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
+  const server = addon.createServer({
+    ioThreads: settings.ioThreads,
+    ioControl: new Uint8Array(ioControl),
+    limits: nativeLimits(settings),
+    onEvent: () => {},
+  })
+  try {
+    const worker = new WorkerHandle(1, 1, configuration, {
+      server,
+      ioControl,
+      signal: 'SIGTERM',
+      onEvent: (event) => queue.push(event),
+    })
+    const failure = await bootFailure(queue, settings.bootTimeoutMs)
+    if (failure) {
+      worker.terminate()
+      throw bootError(failure)
+    }
+    worker.stop()
+    await exited(queue, settings.gracefulTimeoutMs)
+    worker.terminate()
+  } finally {
+    server.close()
+  }
+}
+
+async function bootFailure(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<Failure | undefined> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const event = await queue.take(deadlineMs - performance.now())
+    if (event === undefined) return bootTimeout(timeoutMs)
+    if (event.type === 'worker-ready') return undefined
+    if (event.type === 'worker-boot-failed' || event.type === 'worker-exited') return event.failure
+  }
+}
+
+/** Lets the application run its exit handlers, as long as it would have in service. */
+async function exited(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs
+  for (;;) {
+    const event = await queue.take(deadlineMs - performance.now())
+    if (event === undefined || event.type === 'worker-exited') return
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Everything that is read at the start and again by a reload, and what a reload may change of it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Hooks } from '../config/hooks.js'
+import type { Origins } from '../config/load.js'
+import { type SettingKey, type Settings, settingEntries } from '../config/settings.js'
+import type { AppSpec } from '../protocol.js'
+import { fixedLimits, type PoolLimits } from './pool.js'
+
+export interface Configuration {
+  settings: Settings
+  origins: Origins
+  app: AppSpec
+  hooks: Hooks
+  /** The config file, when there is one. */
+  configPath: string | undefined
+}
+
+export interface Reconfiguration {
+  configuration: Configuration
+  /** Flags of what was changed but stays as it is until the process is another one. */
+  unchangeable: string[]
+}
+
+/** `next` as far as it can take effect in a server that runs with `current`. */
+export function reconfigure(current: Configuration, next: Configuration): Reconfiguration {
+  const kept: Partial<Record<SettingKey, unknown>> = {}
+  const unchangeable: string[] = []
+  for (const [key, setting] of settingEntries) {
+    if (!setting.needsRestart || isDeepStrictEqual(current.settings[key], next.settings[key])) continue
+    kept[key] = current.settings[key]
+    unchangeable.push(setting.flag)
+  }
+  return { configuration: { ...next, settings: { ...next.settings, ...kept } as Settings }, unchangeable }
+}
+
+export function poolLimits({ bootTimeoutMs, gracefulTimeoutMs, workerLifetimeMs }: Settings): PoolLimits {
+  return { ...fixedLimits, bootTimeoutMs, gracefulTimeoutMs, workerLifetimeMs }
+}
