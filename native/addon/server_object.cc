@@ -43,6 +43,85 @@ Napi::Value BoundToObject(Napi::Env env, const SocketAddress& address) {
   return object;
 }
 
+void SetNumber(Napi::Object* object, const char* name, uint64_t value) {
+  object->Set(name, Napi::Number::New(object->Env(), static_cast<double>(value)));
+}
+
+Napi::Object HistogramToObject(Napi::Env env, const HistogramOf<uint64_t>& histogram) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Array counts = Napi::Array::New(env, kHistogramBuckets);
+  for (uint32_t i = 0; i < kHistogramBuckets; i++) {
+    counts.Set(i, Napi::Number::New(env, static_cast<double>(histogram.buckets[i])));
+  }
+  object.Set("counts", counts);
+  SetNumber(&object, "sumUs", histogram.sum_us);
+  return object;
+}
+
+// What stats() tells beyond plain sums: by reason, by method and status, by state, and the durations.
+void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
+  Napi::Object shed = Napi::Object::New(env);
+  SetNumber(&shed, "queue_full", totals.shed_queue_full);
+  SetNumber(&shed, "queue_timeout", totals.shed_queue_timeout);
+  object->Set("shed", shed);
+  Napi::Object timeouts = Napi::Object::New(env);
+  SetNumber(&timeouts, "header", totals.header_timeouts);
+  SetNumber(&timeouts, "body", totals.body_timeouts);
+  SetNumber(&timeouts, "write", totals.write_timeouts);
+  SetNumber(&timeouts, "keep_alive", totals.keep_alive_timeouts);
+  object->Set("timeouts", timeouts);
+  Napi::Object faults = Napi::Object::New(env);
+  for (uint32_t i = 1; i < kHeadFaults; i++) {
+    SetNumber(&faults, FaultName(static_cast<HeadFault>(i)), totals.head_faults[i]);
+  }
+  for (uint32_t i = 1; i < kBodyFaults; i++) {
+    SetNumber(&faults, FaultName(static_cast<BodyFault>(i)), totals.body_faults[i]);
+  }
+  object->Set("parseErrors", faults);
+  SetNumber(object, "acceptErrors", totals.accept_errors);
+  Napi::Object connections = Napi::Object::New(env);
+  for (uint32_t i = 0; i < kConnectionPhases; i++) {
+    SetNumber(&connections, kConnectionPhaseNames[i], totals.connections[i]);
+  }
+  object->Set("connections", connections);
+  Napi::Array responses = Napi::Array::New(env);
+  for (uint32_t method = 0; method <= kMethodUnknown; method++) {
+    for (uint32_t status_class = 0; status_class < kStatusClasses; status_class++) {
+      uint64_t count = totals.responses[method][status_class];
+      if (count == 0) continue;
+      Napi::Object row = Napi::Object::New(env);
+      row.Set("method", method == kMethodUnknown ? "" : kMethodNames[method]);
+      row.Set("statusClass", status_class);
+      SetNumber(&row, "count", count);
+      responses.Set(responses.Length(), row);
+    }
+  }
+  object->Set("responses", responses);
+  Napi::Object durations = Napi::Object::New(env);
+  durations.Set("accept", HistogramToObject(env, totals.accept));
+  durations.Set("queue", HistogramToObject(env, totals.queue));
+  durations.Set("handler", HistogramToObject(env, totals.handler));
+  durations.Set("write", HistogramToObject(env, totals.write));
+  durations.Set("total", HistogramToObject(env, totals.total));
+  object->Set("durations", durations);
+  Napi::Array bounds = Napi::Array::New(env, kHistogramBuckets - 1);
+  for (uint32_t i = 0; i + 1 < kHistogramBuckets; i++) {
+    bounds.Set(i, Napi::Number::New(env, static_cast<double>(HistogramBound(i))));
+  }
+  object->Set("durationBoundsUs", bounds);
+}
+
+Napi::Array BacklogsToArray(Napi::Env env, const std::vector<ListenerBacklog>& backlogs) {
+  Napi::Array rows = Napi::Array::New(env, backlogs.size());
+  for (uint32_t i = 0; i < backlogs.size(); i++) {
+    Napi::Object row = BoundToObject(env, backlogs[i].address).As<Napi::Object>();
+    row.Set("backlog", backlogs[i].is_known ? Napi::Number::New(env, backlogs[i].waiting) : env.Null());
+    row.Set("backlogMax", backlogs[i].is_known ? Napi::Number::New(env, backlogs[i].waiting_max) : env.Null());
+    rows.Set(i, row);
+  }
+  return rows;
+}
+
 }  // namespace
 
 Napi::Function ServerObject::Define(Napi::Env env) {
@@ -213,16 +292,21 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   set("requests", snapshot.http.requests);
   set("requestsInFlight", snapshot.in_flight);
   set("requestsQueued", server_->queued());
-  set("requestsShed", snapshot.http.shed);
+  set("requestsWaiting", server_->queued() + snapshot.in_rings);
+  set("oldestWaitingMs", snapshot.oldest_waiting_us / 1000);
+  set("requestsShed", snapshot.http.shed_queue_full + snapshot.http.shed_queue_timeout);
+  set("requestsAborted", snapshot.http.aborted);
   set("requestsFailed", snapshot.http.failed);
   set("bytesRead", snapshot.http.bytes_read);
   set("bytesWritten", snapshot.http.bytes_written);
   set("memoryBytes", snapshot.memory_bytes);
   Napi::Object rejected = Napi::Object::New(env);
-  for (int i = 0; i < 8; i++) {
+  for (uint32_t i = 0; i < kRejectedCount; i++) {
     rejected.Set(std::to_string(kRejectedStatuses[i]), static_cast<double>(snapshot.http.rejected[i]));
   }
   object.Set("rejected", rejected);
+  AddDetails(env, snapshot.http, &object);
+  object.Set("listeners", BacklogsToArray(env, server_->Backlogs()));
   return object;
 }
 

@@ -1,7 +1,7 @@
 // One request and its response, from the parsed head to the last byte handed to the kernel's socket.
 // Thread: the I/O thread of its connection.
 // Owner:  IoThread's slab; the connection's queue and one list of the dispatcher borrow it. Workers name it by id.
-// Life:   head parsed (or refused) to response ended; the connection releases it in order.
+// Life:   head parsed (or refused) to the last byte of the response written; the connection releases it in order.
 // Bounds: kPipelineMax per connection; body bytes held <= limits.body_buffer_bytes before dispatch and
 //         kBodyWindowBytes + one read after it; response bytes held <= the worker's window (outbox.ts) or one record.
 #ifndef HORNET_HTTP_EXCHANGE_H_
@@ -39,7 +39,7 @@ struct Exchange {
 
   SlabId id;
   HttpConnection* connection;
-  Exchange* next = nullptr;  // the following request on the connection
+  Exchange* next = nullptr;  // the following request on the connection, or the following response to be written
   ListLink link;             // in the dispatcher's queue, or in its lane's list
   Lane* lane = nullptr;      // where it was dispatched to
   uint64_t waiting_ms = 0;   // since when it waits for a worker to start it
@@ -56,6 +56,18 @@ struct Exchange {
   uint32_t body_unconsumed = 0;    // bytes given to the worker and not yet taken by the application
   uint32_t response_uncredited = 0;  // bytes the worker wrote and has no credit back for
   OutQueue out;                    // response bytes that wait for earlier responses
+
+  // Its times, microseconds of HttpHost::now_us; 0: not yet.
+  uint64_t begun_us = 0;     // its first byte came
+  uint64_t ready_us = 0;     // a worker could start it
+  uint64_t claimed_us = 0;   // a worker started it
+  uint64_t answered_us = 0;  // its response's head came
+  // Where its response lies among the bytes that the connection sends.
+  uint64_t out_start = UINT64_MAX;  // not yet: earlier responses are not complete
+  uint64_t out_end = 0;
+  uint64_t overhead_bytes = 0;  // of the response so far: all that is not its body
+  uint16_t status = 0;          // of the final response; 0: none yet
+  bool has_head = false;        // a whole head was parsed; otherwise this answers what was refused
 
   Method method = Method::kGet;
   ExchangeState state = ExchangeState::kReading;

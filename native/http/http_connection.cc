@@ -20,6 +20,13 @@ constexpr size_t kReparseBytes = 512;
 // First allocation for a buffered body; it grows with what really arrives, not with what was announced.
 constexpr uint32_t kBodyFirstBytes = 4096;
 
+// Bytes of a message's head at the start of `data`, its empty line included; all of it when it does not end there.
+size_t HeadBytes(const char* data, size_t length) {
+  static constexpr char kEnd[] = "\r\n\r\n";
+  const void* end = memmem(data, length, kEnd, 4);
+  return end == nullptr ? length : static_cast<size_t>(static_cast<const char*>(end) - data) + 4;
+}
+
 }  // namespace
 
 uint32_t HttpHost::MeasureText(const RequestHead& head, uint32_t address_length) {
@@ -143,10 +150,14 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   RequestHead& head = host_->head;
   switch (ParseHead(data, length, host_->limits.head, &head)) {
     case ParseStatus::kMore:
-      if (head_started_ms_ == 0) head_started_ms_ = host_->now_ms;
+      if (head_started_ms_ == 0) {
+        head_started_ms_ = host_->now_ms;
+        head_started_us_ = host_->now_us;
+      }
       *stop = true;
       return 0;
     case ParseStatus::kBad:
+      host_->stats.head_faults[static_cast<uint32_t>(head.fault)]++;
       Refuse(FaultStatus(head.fault));
       return length;
     case ParseStatus::kDone:
@@ -178,13 +189,17 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   }
   if (last_ == nullptr) {
     first_ = exchange;
+    exchange->out_start = OutPosition();
   } else {
     last_->next = exchange;
   }
   last_ = exchange;
   exchange_count_++;
   is_fresh_ = false;
+  exchange->has_head = true;
   host_->stats.requests++;
+  exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
+  head_started_us_ = 0;
 
   exchange->method = head.method;
   exchange->keep_alive = head.keep_alive;
@@ -278,6 +293,7 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
         EndBody();
         return used;
       case BodyStatus::kBad:
+        host_->stats.body_faults[static_cast<uint32_t>(step.fault)]++;
         Refuse(FaultStatus(step.fault));
         return length;
     }
@@ -465,6 +481,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
   }
 
   OutQueue* queue = OutOf(exchange);
+  uint64_t queued_before = queue->bytes();
   ChunkPool* pool = &host_->pool;
   bool sends_body = exchange->method != Method::kHead;
   bool is_inline = body_block == nullptr && body_length < kBorrowBytesMin;
@@ -508,6 +525,8 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     }
   }
   exchange->response_started = true;
+  exchange->answered_us = host_->now_us;
+  exchange->overhead_bytes += queue->bytes() - queued_before - (sends_body ? body_length : 0);
   FinishResponse(exchange, close);
 }
 
@@ -517,11 +536,17 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
     if (block != nullptr) block->Drop();
     return;
   }
-  if ((chunk_flags & kChunkHead) != 0) {
+  const char* bytes = block == nullptr ? data : block->data();
+  if (exchange->response_started) {
+    // More of the body.
+  } else if ((chunk_flags & kChunkHead) != 0) {
     exchange->response_started = true;
-  } else if (!exchange->response_started) {
+    exchange->answered_us = host_->now_us;
+    exchange->overhead_bytes += HeadBytes(bytes, length);
+  } else {
     // An interim response of the application's own: 100 (Continue), most likely.
     exchange->expect_continue = false;
+    exchange->overhead_bytes += length;
   }
   OutQueue* queue = OutOf(exchange);
   exchange->response_uncredited += length;
@@ -565,6 +590,8 @@ void HttpConnection::Destroy() {
   size_t written = 0;
   if (!out.empty()) Connection::Flush(&host_->pool, &written);
   host_->stats.bytes_written += written;
+  bytes_written_ += written;
+  SettleWritten();
   Abort();
 }
 
@@ -574,6 +601,9 @@ void HttpConnection::AnswerCanned(Exchange* exchange, int status, bool close) {
   OutOf(exchange)->Append(&host_->pool, text, length);
   exchange->state = ExchangeState::kAnswering;
   exchange->response_started = true;
+  exchange->status = static_cast<uint16_t>(status);
+  exchange->answered_us = host_->now_us;
+  exchange->overhead_bytes += HeadBytes(text, length);
   FinishResponse(exchange, close);
 }
 
@@ -581,6 +611,7 @@ void HttpConnection::SendContinue(Exchange* exchange) {
   static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
   exchange->expect_continue = false;
   OutOf(exchange)->Append(&host_->pool, kContinue, sizeof(kContinue) - 1);
+  exchange->overhead_bytes += sizeof(kContinue) - 1;
   host_->MarkDirty(this);
 }
 
@@ -612,30 +643,64 @@ void HttpConnection::PopFinished() {
     }
     first_ = exchange->next;
     if (first_ == nullptr) last_ = nullptr;
-    exchange_count_--;
     host_->Withdraw(exchange);
-    host_->ReleaseExchange(exchange);
+    exchange->out_end = OutPosition();
+    exchange->next = nullptr;
+    (unwritten_first_ == nullptr ? unwritten_first_ : unwritten_last_->next) = exchange;
+    unwritten_last_ = exchange;
     if (close) {
       DropFrom(first_);
       state_ = State::kClosing;
       return;
     }
-    if (first_ != nullptr) out.Splice(&first_->out);
+    if (first_ != nullptr) {
+      first_->out_start = OutPosition();
+      out.Splice(&first_->out);
+    }
   }
+}
+
+void HttpConnection::SettleWritten() {
+  while (unwritten_first_ != nullptr && unwritten_first_->out_end <= bytes_written_) {
+    Exchange* exchange = unwritten_first_;
+    unwritten_first_ = exchange->next;
+    exchange_count_--;
+    Settle(exchange, true);
+  }
+}
+
+void HttpConnection::Settle(Exchange* exchange, bool is_whole) {
+  HttpStats& stats = host_->stats;
+  uint32_t method = exchange->has_head ? static_cast<uint32_t>(exchange->method) : kMethodUnknown;
+  uint32_t status_class = exchange->status / 100u;
+  stats.responses[method][status_class < kStatusClasses ? status_class : 0]++;
+  if (!is_whole) stats.aborted++;
+  if (exchange->has_head) {
+    uint64_t now = host_->now_us;
+    stats.total.Add(now - exchange->begun_us);
+    if (exchange->ready_us != 0) stats.accept.Add(exchange->ready_us - exchange->begun_us);
+    if (exchange->claimed_us != 0) stats.queue.Add(exchange->claimed_us - exchange->ready_us);
+    if (exchange->answered_us != 0) {
+      if (exchange->claimed_us != 0) stats.handler.Add(exchange->answered_us - exchange->claimed_us);
+      if (is_whole) stats.write.Add(now - exchange->answered_us);
+    }
+  }
+  host_->ReleaseExchange(exchange);
 }
 
 void HttpConnection::DropFrom(Exchange* exchange) {
   if (exchange == nullptr) return;
   CHECK(exchange == first_);
   first_ = last_ = nullptr;
-  exchange_count_ = 0;
   body_exchange_ = nullptr;
   is_receiving_body_ = false;
   while (exchange != nullptr) {
     Exchange* next = exchange->next;
     exchange->out.Clear(&host_->pool);
+    exchange->out_end = OutPosition();
     host_->Withdraw(exchange);
-    host_->ReleaseExchange(exchange);
+    exchange_count_--;
+    Settle(exchange, false);
     exchange = next;
   }
 }
@@ -645,6 +710,8 @@ void HttpConnection::Flush() {
   size_t written = 0;
   IoStatus status = Connection::Flush(&host_->pool, &written);
   host_->stats.bytes_written += written;
+  bytes_written_ += written;
+  SettleWritten();
   if (status == IoStatus::kFailed) {
     Abort();
     return;
@@ -687,7 +754,7 @@ void HttpConnection::HandleFailed() {
 // ---- faults and ends ------------------------------------------------------------------------------------------------
 
 void HttpConnection::CountRejected(int status) {
-  for (int i = 0; i < 8; i++) {
+  for (uint32_t i = 0; i < kRejectedCount; i++) {
     if (kRejectedStatuses[i] == status) host_->stats.rejected[i]++;
   }
 }
@@ -706,8 +773,10 @@ void HttpConnection::Refuse(int status) {
       Abort();
       return;
     }
+    exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
     if (last_ == nullptr) {
       first_ = exchange;
+      exchange->out_start = OutPosition();
     } else {
       last_->next = exchange;
     }
@@ -742,12 +811,19 @@ void HttpConnection::FinishClosing() {
   ShutdownWrite();
   WatchReadable(true);
   host_->wheel.Set(&timer, host_->now_ms + kLingerMs);
+  SetPhase(ConnectionPhase::kClosing);
 }
 
 void HttpConnection::CloseNow() {
   if (state_ == State::kClosed) return;
+  while (Exchange* exchange = unwritten_first_) {
+    unwritten_first_ = exchange->next;
+    exchange_count_--;
+    Settle(exchange, exchange->out_end <= bytes_written_);
+  }
   DropFrom(first_);
   state_ = State::kClosed;
+  SetPhase(ConnectionPhase::kNone);
   if (trailers_ != nullptr) {
     trailers_->Drop();
     trailers_ = nullptr;
@@ -779,18 +855,24 @@ void HttpConnection::UpdateDeadline() {
   uint64_t after = 0;  // milliseconds; 0: no deadline
   uint64_t from = now;
   if (!out.empty()) {
+    SetPhase(ConnectionPhase::kWriting);
     after = limits.write_timeout_ms;
   } else if (is_receiving_body_) {
+    SetPhase(ConnectionPhase::kReading);
     // Only while we are waiting for the peer, and not for the application.
     if (!is_blocked_) after = limits.body_timeout_ms;
   } else if (first_ != nullptr) {
+    SetPhase(ConnectionPhase::kHandling);
     if (peer_ended_) after = kHalfCloseMs;
   } else if (head_started_ms_ != 0) {
+    SetPhase(ConnectionPhase::kReading);
     after = limits.header_timeout_ms;
     from = head_started_ms_;
   } else if (is_fresh_) {
+    SetPhase(ConnectionPhase::kNew);
     after = host_->is_draining ? kDrainFreshMs : limits.header_timeout_ms;
   } else {
+    SetPhase(ConnectionPhase::kIdle);
     after = limits.keep_alive_ms;
   }
   if (after == 0) {
@@ -800,14 +882,24 @@ void HttpConnection::UpdateDeadline() {
   }
 }
 
+void HttpConnection::SetPhase(ConnectionPhase phase) {
+  if (phase == phase_) return;
+  Counter* connections = host_->stats.connections;
+  if (phase_ != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase_)]--;
+  if (phase != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase)]++;
+  phase_ = phase;
+}
+
 void HttpConnection::HandleTimer() {
   if (state_ == State::kLingering) {
     CloseNow();
   } else if (!out.empty()) {
+    host_->stats.write_timeouts++;
     Abort();
   } else if (state_ != State::kOpen) {
     return;
   } else if (is_receiving_body_) {
+    host_->stats.body_timeouts++;
     if (body_exchange_ != nullptr) {
       Refuse(408);
     } else {
@@ -816,8 +908,10 @@ void HttpConnection::HandleTimer() {
   } else if (first_ != nullptr) {
     if (peer_ended_) Abort();
   } else if (head_started_ms_ != 0) {
+    host_->stats.header_timeouts++;
     Refuse(408);
   } else {
+    (is_fresh_ ? host_->stats.header_timeouts : host_->stats.keep_alive_timeouts)++;
     CloseNow();
   }
 }

@@ -13,6 +13,7 @@
 #include "http/body_decoder.h"
 #include "http/exchange.h"
 #include "http/head_parser.h"
+#include "http/http_stats.h"
 #include "http/response_encoder.h"
 #include "loop/timer_wheel.h"
 #include "net/address.h"
@@ -52,17 +53,6 @@ struct HttpLimits {
   uint32_t write_timeout_ms = 60000;    // without the peer taking a byte
 };
 
-struct HttpStats {
-  uint64_t accepted = 0;
-  uint64_t requests = 0;
-  uint64_t shed = 0;
-  uint64_t failed = 0;
-  uint64_t bytes_read = 0;
-  uint64_t bytes_written = 0;
-  uint64_t rejected[8] = {};  // by RejectedIndex()
-};
-constexpr int kRejectedStatuses[8] = {400, 408, 413, 414, 417, 431, 501, 505};
-
 // What a connection needs from the I/O thread it lives on.
 class HttpHost {
  public:
@@ -95,6 +85,7 @@ class HttpHost {
     is_asleep = false;
     StoreRelease(asleep_word, 0);
     now_ms = uv_now(loop);
+    now_us = uv_hrtime() / 1000;
   }
 
   HttpLimits limits;
@@ -105,6 +96,7 @@ class HttpHost {
   ChunkPool pool;
   TimerWheel wheel;
   uint64_t now_ms = 0;
+  uint64_t now_us = 0;           // read twice a turn: as its events begin, and before responses are written
   const char* date = nullptr;
   RequestHead head;              // scratch
   char* read_buffer = nullptr;   // shared by all connections of the thread
@@ -193,22 +185,34 @@ class HttpConnection final : public Connection {
   bool DrainForcesClose(const Exchange* exchange) const { return host_->is_draining && exchange->next == nullptr; }
   void FinishClosing();
   void UpdateDeadline();
+  void SetPhase(ConnectionPhase phase);
+  // Where the next byte that is queued will stand among all that the connection ever sends.
+  uint64_t OutPosition() const { return bytes_written_ + out.bytes(); }
+  // Ends the exchanges whose responses the kernel has taken.
+  void SettleWritten();
+  // The last of an exchange: counts it, and lets go of it.
+  void Settle(Exchange* exchange, bool is_whole);
   void CloseNow();
 
   HttpHost* host_;
   Exchange* first_ = nullptr;  // oldest unfinished request
   Exchange* last_ = nullptr;
   Exchange* body_exchange_ = nullptr;  // whose body is being received
+  Exchange* unwritten_first_ = nullptr;  // answered; bytes of the response may wait for the peer
+  Exchange* unwritten_last_ = nullptr;
+  uint64_t bytes_written_ = 0;         // since the connection was accepted
+  uint64_t head_started_us_ = 0;       // as head_started_ms_
   char* input_ = nullptr;              // partial head, or what cannot be taken yet
   uint32_t input_length_ = 0;          // bytes
   uint32_t input_parsed_ = 0;          // bytes of it that the parser has seen
-  uint32_t exchange_count_ = 0;
+  uint32_t exchange_count_ = 0;        // unwritten ones included
   uint64_t head_started_ms_ = 0;       // when the first byte of a partial head came; 0 when there is none
   uint64_t body_received_ = 0;         // bytes of the current body
   uint64_t discard_left_ = 0;          // bytes that may still be thrown away
   BodyDecoder decoder_;
   Block* trailers_ = nullptr;          // trailer text of the current body
   State state_ = State::kOpen;
+  ConnectionPhase phase_ = ConnectionPhase::kNone;
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
   bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered

@@ -171,6 +171,24 @@ int ListenSocket::Duplicate(uint32_t index) const {
   return fd < 0 ? -errno : fd;
 }
 
+bool ListenSocket::ReadBacklog(uint32_t* waiting, uint32_t* waiting_max) const {
+  *waiting = *waiting_max = 0;
+#ifdef __linux__
+  // Only TCP tells; of a listening socket these two members hold the length of its queue and its bound.
+  if (address_.family() == AF_UNIX) return false;
+  for (int fd : fds_) {
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return false;
+    *waiting += info.tcpi_unacked;
+    *waiting_max += info.tcpi_sacked;
+  }
+  return true;
+#else
+  return false;
+#endif
+}
+
 int Acceptor::Start(uv_loop_t* loop) {
   poll_.data = this;
   rest_.data = this;

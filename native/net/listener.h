@@ -42,6 +42,8 @@ class ListenSocket {
   // A descriptor for I/O thread `index`, owned by the caller.
   int Duplicate(uint32_t index) const;
   const SocketAddress& address() const { return address_; }
+  // Connections that wait to be accepted, and how many may; false when the system does not tell.
+  bool ReadBacklog(uint32_t* waiting, uint32_t* waiting_max) const;
 
  private:
   int OpenTcp(const ListenerSpec& spec, uint32_t threads);

@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "6f5f943dfefef4fd";
+constexpr char kLayoutFingerprint[] = "4687b9d816ff6f74";
 
 }  // namespace hornet
 

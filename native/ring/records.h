@@ -127,7 +127,7 @@ struct ChunkRecord {
   uint32_t block_low;         // address of the block
   uint32_t block_high;
   uint32_t status;            // response status with kChunkHead, else 0
-  uint32_t reserved;
+  uint32_t claimed_at;        // kRaw: when the worker started the request; microseconds of uv_hrtime(), wrapping
 };
 static_assert(sizeof(ChunkRecord) == 40);
 
@@ -155,8 +155,10 @@ struct RespondRecord {
   uint32_t body_length;       // bytes
   uint32_t body_block_low;    // address of the body block
   uint32_t body_block_high;
+  uint32_t claimed_at;        // when the worker started the request; microseconds of uv_hrtime(), wrapping
+  uint32_t reserved;
 };
-static_assert(sizeof(RespondRecord) == 40);
+static_assert(sizeof(RespondRecord) == 48);
 
 }  // namespace hornet
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -101,6 +102,7 @@ void IoThread::HandlePrepare() {
   if (is_stopping_) return;
   for (;;) {
     now_ms = uv_now(loop);
+    now_us = uv_hrtime() / 1000;
     date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
     bool had_responses = DrainLanes();
     FlushDirty();
@@ -121,7 +123,7 @@ void IoThread::HandlePrepare() {
     }
     FlushDirty();
     WakeWorkers();
-    PublishSnapshot();
+    PublishGauges();
     // The order matters: say that we sleep, then look once more.
     is_asleep = true;
     StoreSeqCst(asleep_word, 1);
@@ -170,6 +172,7 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
         if (block != nullptr) block->Drop();
         return;
       }
+      NoteAnswer(exchange, record->status, record->claimed_at);
       const char* head_text = reinterpret_cast<const char*>(record + 1);
       exchange->connection->Respond(exchange, record->flags, head_text, record->head_length,
                                     head_text + record->head_length, record->body_length, block);
@@ -184,6 +187,7 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
         if (block != nullptr) block->Drop();
         return;
       }
+      if ((record->flags & kChunkHead) != 0) NoteAnswer(exchange, record->status, record->claimed_at);
       exchange->connection->SendRaw(exchange, record->flags, reinterpret_cast<const char*>(record + 1),
                                     record->data_length, block);
       return;
@@ -210,6 +214,15 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
     default:
       CHECK(!"a record kind that workers do not send");
   }
+}
+
+// What the worker says of the request with the first record that answers it.
+void IoThread::NoteAnswer(Exchange* exchange, uint32_t status, uint32_t claimed_at) {
+  if (exchange->response_started) return;
+  exchange->status = static_cast<uint16_t>(status);
+  // Its clock is ours, but it may have read it after we did.
+  uint64_t claimed = now_us - static_cast<int32_t>(static_cast<uint32_t>(now_us) - claimed_at);
+  exchange->claimed_us = std::clamp(claimed, exchange->ready_us, std::max(exchange->ready_us, now_us));
 }
 
 void IoThread::FlushDirty() {
@@ -252,6 +265,8 @@ void IoThread::HandleWheel() {
 void IoThread::HandleWatchdog() {
   BeginEvent();
   now_ms = uv_now(loop);
+  uint64_t in_rings = 0;
+  uint64_t since_us = 0;
   for (auto& lane : lanes_) {
     uint32_t head = LoadAcquire(&lane->control->request_head);
     bool progressed = head != lane->progress_mark;
@@ -261,9 +276,16 @@ void IoThread::HandleWatchdog() {
       exchange->link.Unlink();
       lane->claimed.PushBack(exchange);
       exchange->is_claimed = true;
+      lane->claimed_count++;
+      // Said again, and exactly, with the answer; but a worker that dies gives none.
+      if (exchange->claimed_us == 0) exchange->claimed_us = now_us;
       progressed = true;
     }
     Exchange* oldest = lane->unclaimed.front();
+    if (oldest != nullptr) {
+      in_rings += lane->exchange_count - lane->claimed_count;
+      if (since_us == 0 || oldest->ready_us < since_us) since_us = oldest->ready_us;
+    }
     // Once stalled it stays the last choice until it moves, or the next requests would find out again, 5 ms each. What
     // was taken back from it still lies in its ring: it moves as soon as it runs.
     if (progressed) {
@@ -272,6 +294,8 @@ void IoThread::HandleWatchdog() {
       lane->is_stalled = true;
     }
   }
+  ring_gauge_.Set(in_rings);
+  ring_since_us_.Set(since_us);
   for (auto& lane : lanes_) {
     if (lane->is_stalled) MoveStalled(lane.get());
   }
@@ -279,23 +303,29 @@ void IoThread::HandleWatchdog() {
     if (now_ms - exchange->waiting_ms < limits_.queue_timeout_ms) break;
     HttpConnection* connection = exchange->connection;
     Withdraw(exchange);
-    stats.shed++;
+    stats.shed_queue_timeout++;
     connection->Fail(exchange, 503);
   }
 }
 
-void IoThread::PublishSnapshot() {
-  std::lock_guard<std::mutex> lock(snapshot_mutex_);
-  snapshot_.http = stats;
-  snapshot_.connections_open = connections_.live();
-  snapshot_.in_flight = exchanges_.live();
-  snapshot_.memory_bytes = connections_.memory_bytes() + exchanges_.memory_bytes() + pool.memory_bytes() +
-                           input_bytes + read_buffer_bytes;
+void IoThread::PublishGauges() {
+  open_gauge_.Set(connections_.live());
+  in_flight_gauge_.Set(exchanges_.live());
+  memory_gauge_.Set(connections_.memory_bytes() + exchanges_.memory_bytes() + pool.memory_bytes() + input_bytes +
+                    read_buffer_bytes);
+  queue_since_us_.Set(queue_.empty() ? 0 : queue_.front()->ready_us);
 }
 
-IoSnapshot IoThread::Snapshot() {
-  std::lock_guard<std::mutex> lock(snapshot_mutex_);
-  return snapshot_;
+void IoThread::AddTo(IoSnapshot* sum) const {
+  hornet::AddTo(&sum->http, stats);
+  sum->connections_open += open_gauge_.value();
+  sum->in_flight += in_flight_gauge_.value();
+  sum->memory_bytes += memory_gauge_.value();
+  sum->in_rings += ring_gauge_.value();
+  uint64_t now = uv_hrtime() / 1000;
+  for (uint64_t since_us : {ring_since_us_.value(), queue_since_us_.value()}) {
+    if (since_us != 0 && now > since_us) sum->oldest_waiting_us = std::max(sum->oldest_waiting_us, now - since_us);
+  }
 }
 
 // ---- HttpHost -------------------------------------------------------------------------------------------------------
@@ -314,6 +344,7 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
   uint32_t address_length = connection->address_length();
   exchange->text_length = MeasureText(head, address_length);
   exchange->waiting_ms = now_ms;
+  exchange->ready_us = now_us;
   if (queue_.empty()) {
     Lane* lane = ChooseLane(nullptr);
     char* place;
@@ -338,6 +369,7 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
 
 void IoThread::DispatchStored(Exchange* exchange) {
   exchange->waiting_ms = now_ms;
+  exchange->ready_us = now_us;
   if (queue_.empty()) {
     Lane* lane = ChooseLane(nullptr);
     if (lane != nullptr && lane->PushStored(exchange)) return;
@@ -449,6 +481,7 @@ bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
 }
 
 void IoThread::HandleAcceptError(int error) {
+  stats.accept_errors++;
   // Once a minute: the machine's trouble does not need a line per connection.
   constexpr uint64_t kLogEveryMs = 60000;
   if (accept_error_logged_ms_ != 0 && now_ms - accept_error_logged_ms_ < kLogEveryMs) return;
@@ -486,7 +519,7 @@ Lane* IoThread::FindLane(uint32_t worker_id) {
 
 void IoThread::Enqueue(Exchange* exchange) {
   if (shared_->queued.load(std::memory_order_relaxed) >= limits_.request_queue_max) {
-    stats.shed++;
+    stats.shed_queue_full++;
     Withdraw(exchange);
     exchange->connection->Fail(exchange, 503);
     return;
@@ -517,6 +550,7 @@ void IoThread::Detach(Exchange* exchange) {
   exchange->link.Unlink();
   exchange->lane = nullptr;
   lane->exchange_count--;
+  if (exchange->is_claimed) lane->claimed_count--;
   lane->slot->in_flight.fetch_sub(1, std::memory_order_relaxed);
   if (lane->state == Lane::State::kDraining && lane->exchange_count == 0) ReportDrained(lane);
 }

@@ -48,11 +48,14 @@ struct IoEvent {
   std::string message = {};
 };
 
+// How things stand, summed over threads.
 struct IoSnapshot {
-  HttpStats http;
+  HttpTotals http;
   uint64_t connections_open = 0;
   uint64_t in_flight = 0;
   uint64_t memory_bytes = 0;
+  uint64_t in_rings = 0;          // requests given to a worker that has not started them; a few milliseconds old
+  uint64_t oldest_waiting_us = 0; // age of the request that waits longest to be started; 0: none waits
 };
 
 class IoThread final : public HttpHost, public Acceptor::Host {
@@ -65,7 +68,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   // From any thread: runs `task` on this thread, in order.
   void Post(std::function<void(IoThread*)> task);
   Waker* waker() { return &waker_; }
-  IoSnapshot Snapshot();
+  // From any thread: adds what this one has counted, and how it stood at the end of its last turn.
+  void AddTo(IoSnapshot* sum) const;
 
   // The following run on the thread itself, through Post().
   void AddListener(uint32_t listener_index, int fd, bool is_tcp);
@@ -107,6 +111,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool DrainLanes();
   void ReleaseLanes();
   void HandleRecord(Lane* lane, const uint8_t* at);
+  void NoteAnswer(Exchange* exchange, uint32_t status, uint32_t claimed_at);
   void FlushDirty();
   void WakeWorkers();
   bool PushBacklog(Exchange* exchange);
@@ -121,7 +126,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void MoveStalled(Lane* lane);
   void ReportDrained(Lane* lane);
   void CheckDrained();
-  void PublishSnapshot();
+  void PublishGauges();
 
   const uint32_t index_;
   const ServerLimits limits_;
@@ -152,9 +157,13 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool is_drained_reported_ = false;
   bool is_stopping_ = false;
 
-  std::mutex snapshot_mutex_;
-  IoSnapshot snapshot_;
-  uint64_t snapshot_ms_ = 0;
+  // What others may read of what only this thread knows.
+  Counter open_gauge_;
+  Counter in_flight_gauge_;
+  Counter memory_gauge_;
+  Counter ring_gauge_;
+  Counter ring_since_us_;   // since when the oldest of those waits; 0: none does
+  Counter queue_since_us_;  // the same of those in the queue
 };
 
 }  // namespace hornet

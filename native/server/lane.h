@@ -77,6 +77,7 @@ class Lane {
   List<Exchange, &Exchange::link> unclaimed;  // oldest first; may hold started ones until someone looks
   List<Exchange, &Exchange::link> claimed;
   uint32_t exchange_count = 0;
+  uint32_t claimed_count = 0;  // of those, the ones known to be started
   uint32_t progress_mark = 0;  // request_head at the last look
   bool is_stalled = false;     // it made no progress with requests waiting
   bool needs_wake = false;

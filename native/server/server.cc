@@ -107,20 +107,19 @@ void Server::Close() {
 
 IoSnapshot Server::Snapshot() {
   IoSnapshot sum;
-  for (auto& thread : threads_) {
-    IoSnapshot each = thread->Snapshot();
-    sum.http.accepted += each.http.accepted;
-    sum.http.requests += each.http.requests;
-    sum.http.shed += each.http.shed;
-    sum.http.failed += each.http.failed;
-    sum.http.bytes_read += each.http.bytes_read;
-    sum.http.bytes_written += each.http.bytes_written;
-    for (int i = 0; i < 8; i++) sum.http.rejected[i] += each.http.rejected[i];
-    sum.connections_open += each.connections_open;
-    sum.in_flight += each.in_flight;
-    sum.memory_bytes += each.memory_bytes;
-  }
+  for (auto& thread : threads_) thread->AddTo(&sum);
   return sum;
+}
+
+std::vector<ListenerBacklog> Server::Backlogs() const {
+  std::vector<ListenerBacklog> backlogs;
+  for (auto& listener : listeners_) {
+    ListenerBacklog backlog;
+    backlog.address = listener->address();
+    backlog.is_known = listener->ReadBacklog(&backlog.waiting, &backlog.waiting_max);
+    backlogs.push_back(backlog);
+  }
+  return backlogs;
 }
 
 void Server::HandleEvent(IoEvent event) {

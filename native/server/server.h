@@ -16,6 +16,14 @@
 
 namespace hornet {
 
+// Connections in the kernel's accept queue, or queues, of one listener.
+struct ListenerBacklog {
+  SocketAddress address;
+  bool is_known = false;  // this system tells
+  uint32_t waiting = 0;
+  uint32_t waiting_max = 0;
+};
+
 class Server {
  public:
   // `io_control`: kIoControlStride bytes per thread, shared with the workers. `on_event` is called on any thread.
@@ -32,6 +40,7 @@ class Server {
   void Drain();
   void Close();
   IoSnapshot Snapshot();
+  std::vector<ListenerBacklog> Backlogs() const;
   uint32_t queued() const { return shared_.queued.load(std::memory_order_relaxed); }
 
   // From a worker's thread.

@@ -3,14 +3,15 @@
  * replace their prototypes: nothing of ours may live there alone.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ExchangeId, Lane } from '../seam/lane.js'
+import { clockUs } from '../seam/clock.js'
+import type { Lane, StartedExchange } from '../seam/lane.js'
 import type { Outbox } from '../seam/outbox.js'
 import type { Connection } from './connection.js'
 import type { ServerCore } from './server.js'
 
 export const kExchange = Symbol('hornet.exchange')
 
-export class Exchange implements ExchangeId {
+export class Exchange implements StartedExchange {
   readonly core: ServerCore
   readonly lane: Lane
   readonly outbox: Outbox
@@ -25,6 +26,7 @@ export class Exchange implements ExchangeId {
   readonly text: string
   readonly targetLength: number
   readonly headerCount: number
+  readonly claimedAt = clockUs()
   req: IncomingMessage | null = null
   res: ServerResponse | null = null
   /** The stand-in for the connection's socket, once someone asked for it. */

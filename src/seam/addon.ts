@@ -55,13 +55,24 @@ export type NativeEvent =
   /** The machine misbehaved (EMFILE, accept failure…); said once per kind and minute. */
   | { type: 'log'; level: 'warn' | 'error'; message: string }
 
-/** Counters since start; all sums over the I/O threads. */
+/** Durations in buckets: `counts[i]` of those in the i-th of `durationBoundsUs`, and a last one for all longer ones. */
+export interface NativeHistogram {
+  counts: number[]
+  /** Microseconds, all durations together. */
+  sumUs: number
+}
+
+/** Counters since start, and how things stand now; all sums over the I/O threads. */
 export interface NativeStats {
   connectionsAccepted: number
   connectionsOpen: number
   requests: number
   requestsInFlight: number
   requestsQueued: number
+  /** Not started by a worker: queued, or given to one and not begun (as seen within the last 5 ms). */
+  requestsWaiting: number
+  /** Age of the one that waits longest; 0 when none does. */
+  oldestWaitingMs: number
   /** 503 answers because the queue was full or a request waited past its deadline. */
   requestsShed: number
   /** 502 answers because a worker died. */
@@ -72,6 +83,32 @@ export interface NativeStats {
   bytesWritten: number
   /** Bytes the core holds for connections and buffers (slabs and pools, not the kernel's). */
   memoryBytes: number
+  /** Requests whose response did not reach the client whole: it left, or the connection was cut. */
+  requestsAborted: number
+  /** `requestsShed` by reason. */
+  shed: { queue_full: number; queue_timeout: number }
+  /** Connections closed or refused because the client took too long; `keep_alive`: it sent no further request. */
+  timeouts: { header: number; body: number; write: number; keep_alive: number }
+  /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
+  parseErrors: Record<string, number>
+  acceptErrors: number
+  /** Open connections by what they are doing. */
+  connections: Record<'new' | 'reading' | 'handling' | 'writing' | 'idle' | 'closing' | 'tunnel', number>
+  /**
+   * Requests that ended, only what is not zero. `method` is '' for requests refused before one could be told;
+   * `statusClass` is 1 to 5, or 0 when the client had gone before there was a status.
+   */
+  responses: { method: string; statusClass: number; count: number }[]
+  /** The upper end of each bucket, which belongs to it, in microseconds. */
+  durationBoundsUs: number[]
+  /**
+   * Where the time of requests went. `accept`: first byte to all that a worker needs to start; `queue`: from then until
+   * one did; `handler`: from then to the response's head; `write`: from then until the kernel took the last byte.
+   * What no worker served is in `total` and `write` alone; what a client did not wait for is not in `write`.
+   */
+  durations: Record<'accept' | 'queue' | 'handler' | 'write' | 'total', NativeHistogram>
+  /** Connections that wait in the kernel to be accepted; null where the system does not tell (unix sockets). */
+  listeners: (BoundAddress & { backlog: number | null; backlogMax: number | null })[]
 }
 
 /** The native server, as the master holds it. */

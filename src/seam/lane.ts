@@ -18,6 +18,12 @@ export interface ExchangeId {
   readonly generation: number
 }
 
+/** An exchange that may be answered. */
+export interface StartedExchange extends ExchangeId {
+  /** When the worker started it, by clockUs(). */
+  readonly claimedAt: number
+}
+
 export class Lane {
   /** Index of the lane's I/O thread. */
   readonly ioThread: number

@@ -7,17 +7,17 @@
  */
 import { Buffer } from 'node:buffer'
 import type { WorkerPort } from './addon.js'
-import type { CodecBuffer, ExchangeId, Lane } from './lane.js'
+import type { CodecBuffer, ExchangeId, Lane, StartedExchange } from './lane.js'
 import {
   CHUNK_BLOCK_HIGH,
   CHUNK_BLOCK_LOW,
   CHUNK_BYTES,
+  CHUNK_CLAIMED_AT,
   CHUNK_DATA_LENGTH,
   CHUNK_EXCHANGE,
   CHUNK_FLAG_BLOCK,
   CHUNK_FLAGS,
   CHUNK_GENERATION,
-  CHUNK_RESERVED,
   CHUNK_STATUS,
   IO_CONTROL_STRIDE,
   KIND_PAD,
@@ -31,6 +31,7 @@ import {
   RESPOND_BODY_BLOCK_LOW,
   RESPOND_BODY_LENGTH,
   RESPOND_BYTES,
+  RESPOND_CLAIMED_AT,
   RESPOND_EXCHANGE,
   RESPOND_FLAG_BODY_BLOCK,
   RESPOND_FLAGS,
@@ -96,7 +97,7 @@ export class Outbox {
    * @returns The body's length in bytes; -1, and nothing was sent, when it is not the expected one.
    */
   respond(
-    exchange: ExchangeId,
+    exchange: StartedExchange,
     flags: number,
     status: number,
     head: string,
@@ -148,12 +149,13 @@ export class Outbox {
     words[at + RESPOND_STATUS] = status
     words[at + RESPOND_HEAD_LENGTH] = head.length
     words[at + RESPOND_BODY_LENGTH] = bodyLength
+    words[at + RESPOND_CLAIMED_AT] = exchange.claimedAt
     this.#publish(KIND_RESPOND, length)
     return bodyLength
   }
 
   /** Bytes for the wire, framed by the caller; at most 64 KiB at a time keeps the ring moving. */
-  raw(exchange: ExchangeId, flags: number, status: number, data: Uint8Array | null): void {
+  raw(exchange: StartedExchange, flags: number, status: number, data: Uint8Array | null): void {
     const dataLength = data === null ? 0 : data.byteLength
     const inBlock = dataLength > INLINE_BODY_MAX
     this.#reserve(CHUNK_BYTES + (inBlock ? 0 : dataLength))
@@ -171,7 +173,7 @@ export class Outbox {
     words[at + CHUNK_FLAGS] = inBlock ? flags | CHUNK_FLAG_BLOCK : flags
     words[at + CHUNK_DATA_LENGTH] = dataLength
     words[at + CHUNK_STATUS] = status
-    words[at + CHUNK_RESERVED] = 0
+    words[at + CHUNK_CLAIMED_AT] = exchange.claimedAt
     this.#publish(KIND_RAW, CHUNK_BYTES + (inBlock ? 0 : dataLength))
   }
 

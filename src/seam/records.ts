@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = '6f5f943dfefef4fd'
+export const layoutFingerprint = '4687b9d816ff6f74'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -175,7 +175,8 @@ export const CHUNK_BLOCK_LOW = 6
 export const CHUNK_BLOCK_HIGH = 7
 /** response status with kChunkHead, else 0 */
 export const CHUNK_STATUS = 8
-export const CHUNK_RESERVED = 9
+/** kRaw: when the worker started the request; microseconds of uv_hrtime(), wrapping */
+export const CHUNK_CLAIMED_AT = 9
 export const CHUNK_BYTES = 40
 export const CHUNK_WORDS = 10
 
@@ -215,8 +216,11 @@ export const RESPOND_BODY_LENGTH = 7
 /** address of the body block */
 export const RESPOND_BODY_BLOCK_LOW = 8
 export const RESPOND_BODY_BLOCK_HIGH = 9
-export const RESPOND_BYTES = 40
-export const RESPOND_WORDS = 10
+/** when the worker started the request; microseconds of uv_hrtime(), wrapping */
+export const RESPOND_CLAIMED_AT = 10
+export const RESPOND_RESERVED = 11
+export const RESPOND_BYTES = 48
+export const RESPOND_WORDS = 12
 
 /** Names of the request methods; `RequestRecord.method` is an index into it. */
 export const methodNames: readonly string[] = [

@@ -26,6 +26,7 @@ import {
   RESPOND_BODY_BLOCK_LOW,
   RESPOND_BODY_LENGTH,
   RESPOND_BYTES,
+  RESPOND_CLAIMED_AT,
   RESPOND_EXCHANGE,
   RESPOND_FLAG_BODY_BLOCK,
   RESPOND_FLAG_DATE,
@@ -54,7 +55,7 @@ function open(shape: LaneShape = {}) {
   const ioControl = makeIoControl()
   const port = new StandInPort()
   const outbox = new Outbox(lane, ioControl, port)
-  const exchange = { lane, index: 12, generation: 0xfffffff0 }
+  const exchange = { lane, index: 12, generation: 0xfffffff0, claimedAt: 77 }
   return { lane, ioControl, port, outbox, exchange, reader: new ResponseReader(lane) }
 }
 
@@ -85,6 +86,7 @@ test('a whole response has every field in its place', () => {
   assert.equal(record.words[RESPOND_GENERATION], 0xfffffff0)
   assert.equal(record.words[RESPOND_FLAGS], RESPOND_FLAG_DATE)
   assert.equal(record.words[RESPOND_STATUS], 200)
+  assert.equal(record.words[RESPOND_CLAIMED_AT], 77)
   assert.deepEqual(texts(record), { head, body: Buffer.from('hello') })
 })
 
