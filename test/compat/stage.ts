@@ -14,6 +14,9 @@ export type Http = typeof import('node:http')
 /** What is waited for comes within milliseconds or, when the module is wrong, never. */
 const deadlineMs = 8_000
 
+/** More than any one wait. */
+const checkDeadlineMs = 25_000
+
 export interface Check {
   name: string
   /** Asserts what Node documents; what it returns must be what it returns on node:http of the running Node. */
@@ -144,6 +147,14 @@ export class Served {
     return connection
   }
 
+  /** A connection whose client does not close when the server does. */
+  async connectHalfOpen(): Promise<RawConnection> {
+    const socket = openSocket({ port: this.port, host: '127.0.0.1', allowHalfOpen: true })
+    this.#stage.defer(() => socket.destroy())
+    await event(socket, 'connect')
+    return new RawConnection(socket)
+  }
+
   /** Sends a request's bytes on a connection of its own and reads the response. */
   async send(bytes: string | Buffer, options: ReadOptions = {}): Promise<RawResponse> {
     const connection = await this.connect()
@@ -220,6 +231,27 @@ export class Stage {
     return { served, connection, req, res }
   }
 
+  /**
+   * Sends bytes and gives all that comes until the server closes, or only until it has answered 200: a request that is
+   * one after all leaves its connection open.
+   */
+  async refusalOf(served: Served, bytes: string | Buffer): Promise<string> {
+    const socket = await this.socketTo(served.port)
+    const over = new Fact<string>('refusal or response')
+    let text = ''
+    socket.setEncoding('latin1')
+    socket.on('data', (chunk: string) => {
+      text += chunk
+      if (/HTTP\/1\.1 200 OK\r\n/.test(text)) over.is('served')
+    })
+    socket.on('end', () => over.is(text))
+    socket.on('error', (error) => over.is(codeOf(error)))
+    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    const answer = await over.known
+    socket.destroy()
+    return answer
+  }
+
   /** An unwrapped client socket. */
   async socketTo(port: number): Promise<Socket> {
     const socket = openSocket({ port, host: '127.0.0.1' })
@@ -258,7 +290,7 @@ export async function perform(one: Check, http: Http, specifier: string): Promis
   const stage = new Stage(http, specifier)
   let result: unknown
   try {
-    result = await within(Promise.resolve(one.run(stage)), `end of the check "${one.name}"`, 2 * deadlineMs)
+    result = await within(Promise.resolve(one.run(stage)), `end of the check "${one.name}"`, checkDeadlineMs)
   } catch (error) {
     // The check's own failure says more than what it then left open.
     await stage.close().catch(() => {})

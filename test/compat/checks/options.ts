@@ -110,7 +110,9 @@ export const checks = [
     served.server.setTimeout(30)
     const connection = await served.connect()
     connection.write(message('GET', '/'))
-    assert.equal((await connection.readToEnd()).length, 0)
+    // A reset, if the request was not even read by then.
+    const answer = await connection.readToEnd().catch(() => Buffer.alloc(0))
+    assert.equal(answer.length, 0)
   }),
 
   check('timeout: the listener of the server gets the socket, which stays', async (stage) => {
@@ -209,7 +211,7 @@ export const checks = [
 
   check('headersTimeout: 408 for a head that does not end', async (stage) => {
     const served = await stage.serve(hello, {
-      headersTimeout: 50,
+      headersTimeout: 200,
       requestTimeout: 0,
       connectionsCheckingInterval: 20,
     } as ServerOptions)
@@ -221,7 +223,7 @@ export const checks = [
 
   check('headersTimeout: clientError ERR_HTTP_REQUEST_TIMEOUT', async (stage) => {
     const served = await stage.serve(hello, {
-      headersTimeout: 50,
+      headersTimeout: 200,
       requestTimeout: 0,
       connectionsCheckingInterval: 20,
     } as ServerOptions)
@@ -235,8 +237,8 @@ export const checks = [
 
   check('requestTimeout: 408 for a body that does not end, unanswered', async (stage) => {
     const served = await stage.serve(() => {}, {
-      headersTimeout: 50,
-      requestTimeout: 60,
+      headersTimeout: 200,
+      requestTimeout: 210,
       connectionsCheckingInterval: 20,
     } as ServerOptions)
     assert.equal(
@@ -247,7 +249,7 @@ export const checks = [
 
   check('a connection that sent nothing is under headersTimeout as well', async (stage) => {
     const served = await stage.serve(hello, {
-      headersTimeout: 50,
+      headersTimeout: 200,
       requestTimeout: 0,
       connectionsCheckingInterval: 20,
     } as ServerOptions)

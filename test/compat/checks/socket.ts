@@ -1,0 +1,394 @@
+/**
+ * The connection's socket, as req.socket and res.socket show it.
+ */
+import assert from 'node:assert/strict'
+import type { IncomingMessage } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { bare, check, codeOf, event, Fact, loose, message, note, same, textOf, thrownBy } from '../stage.js'
+
+const get = message('GET', '/')
+
+export const checks = [
+  check('it is a Duplex', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    assert.ok(req.socket instanceof Duplex)
+    res.end()
+  }),
+
+  check('it is a net.Socket, for code that asks', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    assert.ok(req.socket instanceof Socket)
+    res.end()
+  }),
+
+  check('addresses of both ends', async (stage) => {
+    const { req, res, served, connection } = await stage.exchange(get)
+    const { socket } = req
+    assert.deepEqual(
+      [socket.remoteAddress, socket.remotePort, socket.remoteFamily],
+      ['127.0.0.1', connection.socket.localPort, 'IPv4'],
+    )
+    assert.deepEqual(
+      [socket.localAddress, socket.localPort, loose(socket).localFamily],
+      ['127.0.0.1', served.port, 'IPv4'],
+    )
+    assert.deepEqual(socket.address(), { address: '127.0.0.1', family: 'IPv4', port: served.port })
+    res.end()
+  }),
+
+  check('IPv6 addresses', async (stage) => {
+    const server = stage.owns(stage.http.createServer())
+    server.listen(0, '::1')
+    await event(server, 'listening')
+    const requested = event<[IncomingMessage]>(server, 'request')
+    const { connect } = await import('../../support/http.js')
+    const connection = await connect({ host: '::1', port: (server.address() as AddressInfo).port })
+    stage.defer(() => connection.destroy())
+    connection.write(get)
+    const [req] = await requested
+    assert.deepEqual([req.socket.remoteAddress, req.socket.remoteFamily], ['::1', 'IPv6'])
+  }),
+
+  check('an IPv4 client of a server on :: has a mapped address', async (stage) => {
+    const server = stage.owns(stage.http.createServer())
+    server.listen(0, '::')
+    await event(server, 'listening')
+    const requested = event<[IncomingMessage]>(server, 'request')
+    const connection = await stage.socketTo((server.address() as AddressInfo).port)
+    connection.write(get)
+    const [req] = await requested
+    assert.deepEqual([req.socket.remoteAddress, req.socket.remoteFamily], ['::ffff:127.0.0.1', 'IPv6'])
+  }),
+
+  check('remoteAddress is still known when the response is closed', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    const address = socket.remoteAddress
+    const closed = event(res, 'close')
+    res.end('x')
+    await closed
+    assert.equal(req.socket, socket)
+    assert.equal(socket.remoteAddress, address)
+    await connection.readResponse()
+  }),
+
+  same('addresses asked for only after the client has gone', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    const closed = event(res, 'close')
+    connection.destroy()
+    await closed
+    return [socket.remoteAddress, socket.localAddress]
+  }),
+
+  check('one object for the life of the connection', async (stage) => {
+    const sockets: Socket[] = []
+    const served = await stage.serve((req, res) => {
+      sockets.push(req.socket)
+      res.end('x')
+    })
+    const connection = await served.connect()
+    for (let round = 0; round < 3; round++) {
+      connection.write(get)
+      await connection.readResponse()
+    }
+    assert.equal(new Set(sockets).size, 1)
+    const other = await served.connect()
+    other.write(get)
+    await other.readResponse()
+    assert.equal(new Set(sockets).size, 2)
+  }),
+
+  check('values kept on it are there for the next request', async (stage) => {
+    const served = await stage.serve((req, res) => {
+      const socket = loose(req.socket) as Record<string, unknown>
+      socket.count = ((socket.count as number) ?? 0) + 1
+      res.end(String(socket.count))
+    })
+    const connection = await served.connect()
+    const texts: string[] = []
+    for (let round = 0; round < 3; round++) {
+      connection.write(get)
+      texts.push((await connection.readResponse()).text)
+    }
+    assert.deepEqual(texts, ['1', '2', '3'])
+  }),
+
+  check('res.socket is null once the response is closed; req.socket stays', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    assert.equal(res.socket, req.socket)
+    const closed = event(res, 'close')
+    res.end('x')
+    await closed
+    await connection.readResponse()
+    assert.equal(res.socket, null)
+    assert.ok(req.socket)
+  }),
+
+  check('bytesRead counts what came', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    assert.equal(req.socket.bytesRead, get.length)
+    const { socket } = req
+    const closed = event(res, 'close')
+    res.end('x')
+    await closed
+    await connection.readResponse()
+    const second = new Fact<number>('second request')
+    const server = loose(socket).server as unknown as import('node:http').Server
+    server.once('request', (req: IncomingMessage, res) => {
+      second.is(req.socket.bytesRead)
+      res.end()
+    })
+    connection.write(get)
+    assert.equal(await second.known, 2 * get.length)
+  }),
+
+  check('bytesWritten counts what went', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    assert.equal(socket.bytesWritten, 0)
+    res.sendDate = false
+    const finish = event(res, 'finish')
+    res.end('x'.repeat(1000))
+    await finish
+    const { rawHeaders } = await connection.readResponse()
+    const head = `HTTP/1.1 200 OK\r\n${rawHeaders.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+    assert.equal(socket.bytesWritten, head.length + 1000)
+  }),
+
+  same('simple properties', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const socket = loose(req.socket)
+    const values = [
+      'readyState',
+      'connecting',
+      'pending',
+      'destroyed',
+      'closed',
+      'errored',
+      'readable',
+      'writable',
+      'readableEnded',
+      'writableEnded',
+      'writableFinished',
+      'allowHalfOpen',
+      'encrypted',
+      'timeout',
+      'readableFlowing',
+      'readableObjectMode',
+      'writableObjectMode',
+      'writableLength',
+      'bufferSize',
+      'autoSelectFamilyAttemptedAddresses',
+    ].map((name) => `${name} ${String(socket[name])}`)
+    res.end()
+    return values
+  }),
+
+  check('socket.server is the server', async (stage) => {
+    const { req, res, served } = await stage.exchange(get)
+    assert.equal(loose(req.socket).server, served.server)
+    res.end()
+  }),
+
+  check('methods give the socket, so that calls can be chained', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const { socket } = req
+    assert.equal(socket.setNoDelay(true), socket)
+    assert.equal(socket.setNoDelay(), socket)
+    assert.equal(socket.setKeepAlive(true, 1000), socket)
+    assert.equal(socket.setTimeout(0), socket)
+    assert.equal(socket.ref(), socket)
+    assert.equal(socket.unref(), socket)
+    socket.ref()
+    res.end()
+  }),
+
+  same('methods there are', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const socket = loose(req.socket)
+    const names = [
+      'address',
+      'connect',
+      'cork',
+      'destroy',
+      'destroySoon',
+      'end',
+      'getTypeOfService',
+      'isPaused',
+      'pause',
+      'pipe',
+      'ref',
+      'resetAndDestroy',
+      'resume',
+      'setEncoding',
+      'setKeepAlive',
+      'setNoDelay',
+      'setTimeout',
+      'uncork',
+      'unref',
+      'write',
+    ].filter((name) => typeof socket[name] !== 'function')
+    res.end()
+    return names
+  }),
+
+  check('setTimeout emits timeout, and does nothing else', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    const timedOut = new Fact('timeout')
+    socket.setTimeout(20, timedOut.is)
+    assert.equal(socket.timeout, 20)
+    await timedOut.known
+    assert.equal(socket.destroyed, true, 'as nobody of req, res and server listens, the server destroys it')
+    await connection.readToEnd().catch(() => {})
+    res.destroy()
+  }),
+
+  check('setTimeout with a listener of res: the socket stays', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const timedOut = event(res, 'timeout')
+    req.socket.setTimeout(20)
+    await timedOut
+    assert.equal(req.socket.destroyed, false)
+    res.end('x')
+    assert.equal((await connection.readResponse()).text, 'x')
+  }),
+
+  check('setTimeout(0) turns it off', async (stage) => {
+    const { req, res, served, connection } = await stage.exchange(get)
+    req.socket.setTimeout(1)
+    req.socket.setTimeout(0)
+    assert.equal(req.socket.timeout, 0)
+    served.server.once('request', (_req, other) => other.end())
+    await served.get()
+    assert.equal(req.socket.destroyed, false)
+    res.end('x')
+    assert.equal((await connection.readResponse()).text, 'x')
+  }),
+
+  check('destroy() closes the connection', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    const closed = Promise.all([event(socket, 'close'), event(res, 'close')])
+    assert.equal(socket.destroy(), socket)
+    assert.equal(socket.destroyed, true)
+    const [[hadError]] = await closed
+    assert.equal(hadError, false)
+    await connection.readToEnd().catch(() => {})
+    assert.notEqual(connection.state, 'open')
+  }),
+
+  same('destroy(error): events', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const log: string[] = []
+    const { socket } = req
+    note(log, 'req', req, ['aborted', 'error', 'close'])
+    note(log, 'res', res, ['error', 'close'])
+    socket.on('error', (error) => log.push(`socket:error ${codeOf(error)}`))
+    socket.on('close', (hadError) => log.push(`socket:close ${hadError}`))
+    const closed = Promise.all([event(socket, 'close'), event(res, 'close')])
+    socket.destroy(new Error('mine'))
+    await closed
+    return log
+  }),
+
+  same('events of req.socket when the client leaves', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const log: string[] = []
+    const { socket } = req
+    socket.on('end', () => log.push('end'))
+    socket.on('close', (hadError) => log.push(`close ${hadError}`))
+    const closed = Promise.all([event(socket, 'close'), event(res, 'close')])
+    connection.end()
+    await closed
+    return [log, socket.readyState, socket.destroyed]
+  }),
+
+  check('end() ends the connection from our side', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const closed = event(res, 'close')
+    req.socket.end()
+    assert.equal((await connection.readToEnd()).length, 0)
+    connection.end()
+    await closed
+  }),
+
+  check('end(bytes) sends them first', async (stage) => {
+    const { req, connection } = await stage.exchange(get)
+    req.socket.end('HTTP/1.1 418 By Hand\r\nContent-Length: 0\r\n\r\n')
+    const raw = (await connection.readToEnd()).toString()
+    assert.equal(raw, 'HTTP/1.1 418 By Hand\r\nContent-Length: 0\r\n\r\n')
+    connection.end()
+  }),
+
+  check('write() by hand goes out as it is', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const written = new Fact('callback of write')
+    req.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhand', () => written.is())
+    await written.known
+    assert.equal((await connection.readResponse()).text, 'hand')
+    res.destroy()
+  }),
+
+  same('destroySoon() sends what is written first', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    res.write('before')
+    ;(req.socket as Socket & { destroySoon(): void }).destroySoon()
+    const raw = (await connection.readToEnd()).toString()
+    return raw.includes('before')
+  }),
+
+  check('resetAndDestroy() resets', async (stage) => {
+    const { req, connection } = await stage.exchange(get)
+    const failed = event<[NodeJS.ErrnoException]>(connection.socket, 'error')
+    req.socket.resetAndDestroy()
+    assert.equal((await failed)[0].code, 'ECONNRESET')
+  }),
+
+  check('pause() and resume() do a body no harm', async (stage) => {
+    const { req, res, connection } = await stage.exchange(bare('POST /', ['Host: x', 'Content-Length: 4']))
+    req.socket.pause()
+    connection.write('body')
+    req.socket.resume()
+    assert.equal(await textOf(req), 'body')
+    res.end('x')
+    assert.equal((await connection.readResponse()).text, 'x')
+  }),
+
+  same('setEncoding is refused', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const thrown = thrownBy(() => req.socket.setEncoding('utf8'))
+    res.end()
+    return thrown
+  }),
+
+  check('a closed connection is known by its socket', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const { socket } = req
+    const closed = event(socket, 'close')
+    connection.destroy()
+    await closed
+    assert.deepEqual([socket.destroyed, socket.writable, socket.readyState], [true, false, 'closed'])
+    res.destroy()
+  }),
+
+  same('listeners Node has on a socket', async (stage) => {
+    const { req, res } = await stage.exchange(get)
+    const names = ['data', 'end', 'error', 'close', 'drain', 'timeout'].map(
+      (name) => `${name} ${req.socket.listenerCount(name) > 0}`,
+    )
+    res.end()
+    return names
+  }),
+
+  check('an error listener of its own may be added and removed', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const listener = () => {}
+    req.socket.on('error', listener)
+    req.socket.off('error', listener)
+    res.end('x')
+    assert.equal((await connection.readResponse()).text, 'x')
+  }),
+]
