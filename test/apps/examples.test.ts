@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect, message, type RawResponse, request } from '../support/http.js'
 import { root } from '../support/root.js'
+import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from '../support/servers.js'
 import { filesUnder } from '../support/tree.js'
-import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from './servers.js'
 
 /** One request and what must come back; `expected` is the whole body, a pattern of it, or the value its JSON holds. */
 interface Exchange {

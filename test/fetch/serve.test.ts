@@ -3,8 +3,8 @@
  * in every use and with any Response, and no failure of it takes more than its own request along.
  */
 import assert from 'node:assert/strict'
-import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from '../apps/servers.js'
 import { connect, message, type RawResponse, request } from '../support/http.js'
+import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from '../support/servers.js'
 
 function send(
   { target }: RunningServer,

@@ -1,9 +1,10 @@
 /**
  * Promise: Fastify and its usual companions do on hornet what they do on node:http.
  */
+
+import { onBothServers } from '../support/servers.js'
 import { featureChecks } from './feature-checks.js'
-import { onBothServers } from './servers.js'
 
 // One worker: a departure is noted in the worker that saw it.
 const args = ['--workers', '1']
-onBothServers('test/apps/features/fastify.mjs', featureChecks({ file: 'fastify.mjs' }), { args, factory: true })
+onBothServers('test/frameworks/apps/fastify.mjs', featureChecks({ file: 'fastify.mjs' }), { args, factory: true })

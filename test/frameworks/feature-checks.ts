@@ -1,5 +1,5 @@
 /**
- * What people use a web framework for, as a list of checks over routes every application in features/ has.
+ * What people use a web framework for, as a list of checks over routes every application in apps/ has.
  */
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { connect, message, type RawResponse, request } from '../support/http.js'
 import { root } from '../support/root.js'
-import { answerOf, type Check, type RunningServer, sha256 } from './servers.js'
+import { answerOf, type Check, type RunningServer, sha256 } from '../support/servers.js'
 
 export interface FeatureOptions {
-  /** Name of a file in test/apps/features. */
+  /** Name of a file in test/frameworks/apps. */
   file: string
   /** What the framework's static files do not do. */
   lacks?: ('etag' | 'range-errors')[]
@@ -304,7 +304,7 @@ const failures: Check[] = [
 
 function staticFiles({ file, lacks = [] }: FeatureOptions): Check[] {
   const path = `/static/${file}`
-  const local = join(root, 'test/apps/features', file)
+  const local = join(root, 'test/frameworks/apps', file)
   const text = readFileSync(local, 'utf8')
   return [
     {
@@ -318,7 +318,7 @@ function staticFiles({ file, lacks = [] }: FeatureOptions): Check[] {
         assert.equal(head.body.length, 0)
         const missing = await send(server, 'GET', '/static/none.txt')
         assert.equal(missing.status, 404)
-        const outside = await send(server, 'GET', '/static/..%2f..%2fservers.ts')
+        const outside = await send(server, 'GET', '/static/..%2ffeature-checks.ts')
         assert.ok(outside.status >= 400)
         return [get, head].map(answerOf).concat(missing.status, outside.status)
       },

@@ -9,9 +9,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { loadApp } from '../../src/worker/load-app.js'
-import { startHornet } from '../support/hornet.js'
-import type { RawResponse, Target } from '../support/http.js'
-import { root } from '../support/root.js'
+import { startHornet } from './hornet.js'
+import type { RawResponse, Target } from './http.js'
+import { root } from './root.js'
 
 export interface RunningServer {
   name: 'node:http' | 'hornet'
