@@ -30,8 +30,9 @@ export default async function app(req, res) {
 
   // As many lines as asked for, at the pace of the client.
   if (pathname === '/lines') {
+    const left = new Promise((resolve) => res.once('close', resolve))
     for (let line = 1; line <= 100_000 && !res.destroyed; line++) {
-      if (!res.write(`line ${line}\n`)) await Promise.race([once(res, 'drain'), once(res, 'close')])
+      if (!res.write(`line ${line}\n`)) await Promise.race([once(res, 'drain'), left])
     }
     return res.end()
   }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { connect, get, message, type RawConnection } from '../support/http.js'
-import { type Check, onBothServers, type RunningServer } from '../support/servers.js'
+import { type Check, onServers, type RunningServer } from '../support/servers.js'
 
 const ids = Array.from({ length: 20 }, (_, index) => `r${index}`)
 
@@ -134,4 +134,4 @@ const failures: Check[] = [
   },
 ]
 
-onBothServers('test/apps/context-app.mjs', [...contexts, order, ...failures], { args: ['--workers', '1'] })
+onServers('test/apps/context-app.mjs', [...contexts, order, ...failures], { args: ['--workers', '1'] })

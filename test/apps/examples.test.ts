@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect, message, type RawResponse, request } from '../support/http.js'
 import { root } from '../support/root.js'
-import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from '../support/servers.js'
+import { answerOf, type Check, onServers, type RunningServer, sha256 } from '../support/servers.js'
 import { filesUnder } from '../support/tree.js'
 
 /** One request and what must come back; `expected` is the whole body, a pattern of it, or the value its JSON holds. */
@@ -156,11 +156,11 @@ const examples: Record<string, Exchange[]> = {
   ],
 }
 
-for (const [name, exchanges] of Object.entries(examples)) onBothServers(`examples/${name}`, exchanges.map(check))
+for (const [name, exchanges] of Object.entries(examples)) onServers(`examples/${name}`, exchanges.map(check))
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 const stripsTypes = major > 22 || (major === 22 && minor >= 18)
-onBothServers(
+onServers(
   'examples/typescript.ts',
   [
     check({ path: '/tasks/4', expected: { title: 'Task 4', isDone: false } }),
@@ -176,8 +176,8 @@ onBothServers(
     check({ path: '/tasks.txt', expected: 'Task 1\nTask 2\nTask 3\n' }),
     check({ path: '/error', status: 500, expected: /.*/, hornetOnly: true }),
   ],
-  // This process has no loader for it on an older Node, so there is nothing to compare with. tsx starts esbuild.
-  stripsTypes ? {} : { args: ['--node-arg=--import=tsx'], hornetOnly: true, hasHelperProcess: true },
+  // tsx starts esbuild.
+  stripsTypes ? {} : { nodeArgs: ['--import=tsx'], hasHelperProcess: true },
 )
 
 test('every example is tested', () => {
@@ -185,7 +185,7 @@ test('every example is tested', () => {
   assert.deepEqual(filesUnder('examples', 'js', 'ts'), tested.sort())
 })
 
-onBothServers('examples/hello.mjs', [
+onServers('examples/hello.mjs', [
   {
     name: 'both workers serve one connection after the other, and pipelined requests come back in order',
     async run(server) {

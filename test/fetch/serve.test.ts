@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { connect, message, type RawResponse, request } from '../support/http.js'
-import { answerOf, type Check, onBothServers, type RunningServer, sha256 } from '../support/servers.js'
+import { answerOf, type Check, onServers, type RunningServer, sha256 } from '../support/servers.js'
 
 function send(
   { target }: RunningServer,
@@ -321,4 +321,4 @@ const failures: Check[] = [
 ]
 
 // One worker: `/left` must meet the request it asks about.
-onBothServers('test/fetch/app.mjs', [...responses, ...requests, ...failures], { args: ['--workers', '1'] })
+onServers('test/fetch/app.mjs', [...responses, ...requests, ...failures], { args: ['--workers', '1'] })

@@ -1,12 +1,10 @@
 /**
  * Promise: Hono and its usual companions do on hornet what they do on node:http.
  */
-
-import { onBothServers } from '../support/servers.js'
+import { onServers } from '../support/servers.js'
 import { featureChecks } from './feature-checks.js'
 
-// One worker: a departure is noted in the worker that saw it.
-const args = ['--workers', '1']
-onBothServers('test/frameworks/apps/hono.mjs', featureChecks({ file: 'hono.mjs', lacks: ['etag', 'range-errors'] }), {
-  args,
-})
+onServers(
+  'test/frameworks/apps/hono.mjs',
+  featureChecks({ file: 'hono.mjs', lacks: ['a static file the client has', 'range errors'] }),
+)

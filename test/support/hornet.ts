@@ -47,6 +47,8 @@ export interface Hornet {
   readonly exited: Promise<Exit>
   /** Waits until standard error matches, at `from` characters or later; rejects too when the process ends before. */
   waitForLog(pattern: RegExp, options?: { ms?: number; from?: number }): Promise<RegExpMatchArray>
+  /** The same of standard output. */
+  waitForOutput(pattern: RegExp, options?: { ms?: number; from?: number }): Promise<RegExpMatchArray>
   signal(name: NodeJS.Signals): void
   /**
    * Ends it by SIGTERM (or `signal`) and waits. Fails when it does not end in time, or when a process it started
@@ -109,7 +111,7 @@ function descriptor(server: Server): number {
 }
 
 /** The command's own variables in the test's environment must not reach the server under test. */
-function environment(changes: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
+export function environment(changes: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {}
   for (const [name, value] of Object.entries(process.env)) {
     if (/^(HORNET_|npm_|NODE_TEST_CONTEXT|NODE_OPTIONS|NODE_ENV|PORT$|WEB_CONCURRENCY$)/.test(name)) continue
@@ -118,7 +120,8 @@ function environment(changes: Record<string, string | undefined> = {}): NodeJS.P
   return { ...env, ...changes }
 }
 
-function watch(child: ChildProcess, host: string, ports: number[]): Hornet {
+/** Takes charge of a child that leads a process group of its own; `ports` may be filled in later. */
+export function watch(child: ChildProcess, host: string, ports: number[]): Hornet {
   const output = { stdout: '', stderr: '' }
   const listeners = new Set<() => void>()
   for (const name of ['stdout', 'stderr'] as const) {
@@ -140,12 +143,30 @@ function watch(child: ChildProcess, host: string, ports: number[]): Hornet {
   const report = () => `standard error so far:\n${output.stderr || '(nothing)'}`
   let stopping: Promise<Exit> | undefined
 
+  function find(name: 'stdout' | 'stderr', pattern: RegExp, from: number): Promise<RegExpMatchArray> {
+    return new Promise((settle, reject) => {
+      const look = () => {
+        const match = output[name].slice(from).match(pattern)
+        if (match === null && running.has(child)) return
+        listeners.delete(look)
+        if (match === null) reject(new Error(`the process ended without ${pattern} in its ${name}\n${report()}`))
+        else settle(match)
+      }
+      listeners.add(look)
+      look()
+    })
+  }
+
   const hornet: Hornet = {
     pid: child.pid ?? -1,
     host,
-    port: ports[0] ?? 0,
+    get port() {
+      return ports[0] ?? 0
+    },
     ports,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${ports[0] ?? 0}`,
+    get url() {
+      return `http://${host.includes(':') ? `[${host}]` : host}:${hornet.port}`
+    },
     get stderr() {
       return output.stderr
     },
@@ -154,18 +175,10 @@ function watch(child: ChildProcess, host: string, ports: number[]): Hornet {
     },
     exited,
     waitForLog(pattern, { ms, from = 0 } = {}) {
-      const found = new Promise<RegExpMatchArray>((settle, reject) => {
-        const look = () => {
-          const match = output.stderr.slice(from).match(pattern)
-          if (match === null && running.has(child)) return
-          listeners.delete(look)
-          if (match === null) reject(new Error(`the process ended without ${pattern} in its log\n${report()}`))
-          else settle(match)
-        }
-        listeners.add(look)
-        look()
-      })
-      return within(found, `log line like ${pattern}`, ms, report)
+      return within(find('stderr', pattern, from), `log line like ${pattern}`, ms, report)
+    },
+    waitForOutput(pattern, { ms, from = 0 } = {}) {
+      return within(find('stdout', pattern, from), `output like ${pattern}`, ms, () => output.stdout)
     },
     signal(name) {
       child.kill(name)

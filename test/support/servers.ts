@@ -1,27 +1,33 @@
 /**
- * Runs one list of checks against an application on node:http and on hornet, and compares what the two answered.
+ * Runs one list of checks against an application served in several ways, and compares what they answered: on node:http,
+ * which proves the checks right, in hornet's pool, and on hornet/http in place of node:http.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { loadApp } from '../../src/worker/load-app.js'
-import { startHornet } from './hornet.js'
+import { within } from './deadline.js'
+import { environment, type Hornet, startHornet, watch } from './hornet.js'
 import type { RawResponse, Target } from './http.js'
 import { root } from './root.js'
 
+/** `hornet` is the pool: `hornet --workers 2 APP`. */
+export type Way = 'node:http' | 'hornet'
+
+const everyWay: Way[] = ['node:http', 'hornet']
+
 export interface RunningServer {
-  name: 'node:http' | 'hornet'
+  name: Way
   target: Target & { port: number }
+  process: Hornet
   stop(): Promise<unknown>
 }
 
 export interface Check {
   name: string
-  /** Asserts what must hold, and may return what must be the same from both servers. */
+  /** Asserts what must hold, and may return what must be the same from all servers. */
   run(server: RunningServer): Promise<unknown>
   /** For what node:http does not do, such as outliving a listener that throws. */
   hornetOnly?: boolean
@@ -30,30 +36,39 @@ export interface Check {
 export interface AppOptions {
   /** Options of the command. Two workers unless they say otherwise. */
   args?: string[]
+  /** Options of the node that runs the application. */
+  nodeArgs?: string[]
+  /** Added to the environment. Asked when the servers start, so that it may name what `before` hooks have made. */
+  env?: () => Record<string, string>
   factory?: boolean
   exportName?: string
-  /** For an application this process cannot load. */
-  hornetOnly?: boolean
+  /** Default: all of them. */
+  ways?: Way[]
+  /** The checks do not mind each other: up to this many run at once. Default 1. */
+  concurrency?: number
+  /** What the application may write to standard error when nothing is wrong. Default: nothing. */
+  mayLog?: RegExp
   /** A loader it is started with runs a process of its own, which ends a moment after hornet. */
   hasHelperProcess?: boolean
 }
 
 /** Declares the tests. `app` is relative to the repository. */
-export function onBothServers(app: string, checks: Check[], options: AppOptions = {}): void {
-  describe(app, () => {
-    const answers = new Map<string, Map<string, unknown>>()
-    for (const start of options.hornetOnly ? [startOnHornet] : [startNode, startOnHornet]) {
+export function onServers(app: string, checks: Check[], options: AppOptions = {}): void {
+  const { ways = everyWay, concurrency = 1 } = options
+  const title = options.exportName === undefined ? app : `${app}:${options.exportName}`
+  describe(title, { concurrency: ways.length }, () => {
+    const answers = new Map<Way, Map<string, unknown>>()
+    for (const way of ways) {
       const seen = new Map<string, unknown>()
-      const isHornet = start === startOnHornet
-      describe(`on ${isHornet ? 'hornet' : 'node:http'}`, () => {
+      answers.set(way, seen)
+      describe(`on ${way}`, { concurrency }, () => {
         let server: RunningServer
         before(async () => {
-          server = await start(app, options)
-          answers.set(server.name, seen)
+          server = await start(way, app, options)
         })
-        after(() => server.stop())
+        after(() => server?.stop())
         for (const { name, run, hornetOnly = false } of checks) {
-          if (hornetOnly && !isHornet) continue
+          if (hornetOnly && way !== 'hornet') continue
           test(name, async () => {
             const answer = await run(server)
             if (!hornetOnly) seen.set(name, answer)
@@ -61,55 +76,68 @@ export function onBothServers(app: string, checks: Check[], options: AppOptions 
         }
       })
     }
-    test('the answers are the same', () => {
-      const hornet = answers.get('hornet')
-      for (const [name, answer] of answers.get('node:http') ?? []) assert.deepEqual(hornet?.get(name), answer, name)
+    // A hook, as a test would be run beside the servers.
+    after(() => {
+      const expected = answers.get('node:http') ?? new Map()
+      for (const [way, seen] of answers) {
+        for (const [name, answer] of seen) {
+          if (expected.has(name)) assert.deepEqual(answer, expected.get(name), `${name}: ${way} differs from node:http`)
+        }
+      }
     })
   })
 }
 
-async function startNode(app: string, { factory = false, exportName }: AppOptions): Promise<RunningServer> {
-  const { listener, kind } = await loadApp({ path: join(root, app), factory, exportName })
-  const server = createServer((req, res) => {
-    // A fetch listener has answered before it fails; on node:http nobody else would take the error.
-    if (kind === 'fetch') runQuietly(() => listener(req, res))
-    else listener(req, res)
+function start(way: Way, app: string, options: AppOptions): Promise<RunningServer> {
+  return way === 'hornet' ? startInPool(app, options) : startScript(way, app, options)
+}
+
+/** In one process, on the `http` that it finds. */
+async function startScript(way: Way, app: string, options: AppOptions): Promise<RunningServer> {
+  const { nodeArgs = [], env, factory = false, exportName, mayLog = /^$/ } = options
+  const spec = { path: join(root, app), factory, exportName }
+  const script = join(root, 'test/support/serve-app.mjs')
+  const child = spawn(process.execPath, ['--trace-warnings', ...nodeArgs, script, JSON.stringify(spec)], {
+    cwd: root,
+    env: environment(env?.()),
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    detached: true,
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    name: 'node:http',
-    target: { port },
-    stop: async () => {
-      server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
-    },
+  const ports: number[] = []
+  const running = watch(child, '127.0.0.1', ports)
+  const ready = Promise.race([
+    once(child, 'message'),
+    running.exited.then(() => assert.fail(`the application ended\n${running.stderr}`)),
+  ])
+  const [message] = await within(ready, 'port of the application', undefined, () => running.stderr)
+  const { port } = message as { port: number }
+  ports.push(port)
+  const stop = async () => {
+    await stopProcess(running, options)
+    assert.match(running.stderr, mayLog)
   }
+  return { name: way, target: { port }, process: running, stop }
 }
 
-async function runQuietly(action: () => unknown): Promise<void> {
-  try {
-    await action()
-  } catch {}
-}
-
-async function startOnHornet(app: string, options: AppOptions): Promise<RunningServer> {
-  const { args = [], factory, exportName, hasHelperProcess = false } = options
+async function startInPool(app: string, options: AppOptions): Promise<RunningServer> {
+  const { args = [], nodeArgs = [], env, factory, exportName } = options
   const hornet = await startHornet({
     app: exportName === undefined ? app : `${app}:${exportName}`,
-    args: ['--workers', '2', ...(factory ? ['--factory'] : []), ...args],
+    args: ['--workers', '2', ...(factory ? ['--factory'] : []), ...nodeArgs.map((arg) => `--node-arg=${arg}`), ...args],
+    env: env?.(),
   })
-  const stop = async () => {
-    try {
-      await hornet.stop()
-    } catch (error) {
-      if (!hasHelperProcess) throw error
-      assert.deepEqual(await hornet.exited, { code: 0, signal: null }, hornet.stderr)
-    }
+  const stop = () => stopProcess(hornet, options)
+  return { name: 'hornet', target: { port: hornet.port }, process: hornet, stop }
+}
+
+async function stopProcess(running: Hornet, { hasHelperProcess = false }: AppOptions): Promise<void> {
+  try {
+    await running.stop()
+  } catch (error) {
+    if (!hasHelperProcess) throw error
   }
-  return { name: 'hornet', target: { port: hornet.port }, stop }
+  assert.deepEqual(await running.exited, { code: 0, signal: null }, running.stderr)
+  assert.doesNotMatch(running.stderr, /Warning: /, 'Node warned, of a leak of listeners or of something deprecated')
 }
 
 /** What of a response must not depend on the server: all but its clock and its connection. */

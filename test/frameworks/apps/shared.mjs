@@ -42,8 +42,14 @@ export async function* events() {
   }
 }
 
-/** Who left, by the id in the query: `note` it, or `wait` until it is noted. */
+/**
+ * Who left, by the id in the query: `note` it, or `wait` until it is noted. The request that asks may be in another
+ * worker than the one that hung, so what one notes all hear.
+ */
 const departures = new Map()
+const channel = new BroadcastChannel('departures')
+channel.onmessage = ({ data: id }) => departureOf(id).note('left')
+channel.unref()
 
 function departureOf(id) {
   if (!departures.has(id)) {
@@ -58,6 +64,7 @@ function departureOf(id) {
 
 export function noteDeparture(id) {
   departureOf(id).note('left')
+  channel.postMessage(id)
 }
 
 export function waitForDeparture(id) {
