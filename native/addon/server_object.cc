@@ -20,6 +20,36 @@ uint32_t GetUint32(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Uint32Value();
 }
 
+// Fills in what JavaScript gives of a listener's own options; the rest is the server's.
+void ReadListenerOptions(const Napi::Value& value, ListenerOptions* options) {
+  if (!value.IsObject()) return;
+  Napi::Object given = value.As<Napi::Object>();
+  auto number = [&](const char* name, uint32_t* out) {
+    Napi::Value member = given.Get(name);
+    if (member.IsNumber()) *out = member.As<Napi::Number>().Uint32Value();
+  };
+  auto flag = [&](const char* name, bool* out) {
+    Napi::Value member = given.Get(name);
+    if (member.IsBoolean()) *out = member.As<Napi::Boolean>();
+  };
+  HttpLimits* limits = &options->limits;
+  number("requestLineBytesMax", &limits->head.request_line_max);
+  number("fieldsMax", &limits->head.fields_max);
+  number("fieldBytesMax", &limits->head.field_size_max);
+  number("headBytesMax", &limits->head.head_bytes_max);
+  number("bodyBufferBytes", &limits->body_buffer_bytes);
+  number("headerTimeoutMs", &limits->header_timeout_ms);
+  number("bodyTimeoutMs", &limits->body_timeout_ms);
+  number("keepAliveMs", &limits->keep_alive_ms);
+  number("keepAliveHintSeconds", &limits->keep_alive_hint_seconds);
+  number("writeTimeoutMs", &limits->write_timeout_ms);
+  flag("offersConnections", &options->offers_connections);
+  flag("handsOverUpgrade", &options->hands_over_upgrade);
+  flag("handsOverConnect", &options->hands_over_connect);
+  flag("handsOverExpect", &options->hands_over_expect);
+  flag("handsOverFaults", &options->hands_over_faults);
+}
+
 Napi::Error SystemError(Napi::Env env, int error) {
   Napi::Error made = Napi::Error::New(env, uv_strerror(error));
   made.Set("code", Napi::String::New(env, uv_err_name(error)));
@@ -129,6 +159,9 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                      {
                          InstanceAccessor<&ServerObject::Handle>("handle"),
                          InstanceMethod<&ServerObject::Listen>("listen"),
+                         InstanceMethod<&ServerObject::ConfigureListener>("configureListener"),
+                         InstanceMethod<&ServerObject::CloseListener>("closeListener"),
+                         InstanceMethod<&ServerObject::AdoptListener>("adoptListener"),
                          InstanceMethod<&ServerObject::Start>("start"),
                          InstanceMethod<&ServerObject::AddWorker>("addWorker"),
                          InstanceMethod<&ServerObject::ReadyWorker>("readyWorker"),
@@ -155,6 +188,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.http.header_timeout_ms = GetUint32(given, "headerTimeoutMs");
   limits.http.body_timeout_ms = GetUint32(given, "bodyTimeoutMs");
   limits.http.keep_alive_ms = GetUint32(given, "keepAliveMs");
+  limits.http.keep_alive_hint_seconds = limits.http.keep_alive_ms / 1000;
   limits.connections_max = GetUint32(given, "connectionsMax");
   limits.request_queue_max = GetUint32(given, "requestQueueMax");
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
@@ -172,6 +206,8 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   CHECK(uv_async_init(LoopOf(env), async_, [](uv_async_t* async) {
           static_cast<ServerObject*>(async->data)->HandleEvents();
         }) == 0);
+  // A server inside an application must not keep its process running by itself.
+  if (options.Get("isBackground").ToBoolean()) uv_unref(reinterpret_cast<uv_handle_t*>(async_));
   mailbox_->waker.Attach(async_);
   auto mailbox = mailbox_;
   server_ = std::make_shared<Server>(io_threads, limits, io_control.Data(), [mailbox](IoEvent event) {
@@ -221,14 +257,38 @@ Napi::Value ServerObject::Listen(const Napi::CallbackInfo& info) {
   } else {
     spec.kind = ListenerSpec::Kind::kFd;
     spec.fd = given.Get("fd").As<Napi::Number>().Int32Value();
+    spec.is_lent = given.Get("isLent").ToBoolean();
   }
+  ListenerOptions options;
+  options.limits = server_->limits().http;
+  ReadListenerOptions(info[1], &options);
   SocketAddress bound;
-  int error = server_->Listen(spec, &bound);
-  if (error != 0) {
-    SystemError(env, error).ThrowAsJavaScriptException();
+  int result = server_->Listen(spec, options, &bound);
+  if (result < 0) {
+    SystemError(env, result).ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  return BoundToObject(env, bound);
+  Napi::Object object = BoundToObject(env, bound).As<Napi::Object>();
+  object.Set("index", Napi::Number::New(env, result));
+  return object;
+}
+
+Napi::Value ServerObject::ConfigureListener(const Napi::CallbackInfo& info) {
+  ListenerOptions options;
+  options.limits = server_->limits().http;
+  ReadListenerOptions(info[1], &options);
+  server_->ConfigureListener(info[0].As<Napi::Number>().Uint32Value(), options);
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::CloseListener(const Napi::CallbackInfo& info) {
+  server_->CloseListener(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::AdoptListener(const Napi::CallbackInfo& info) {
+  server_->AdoptListener(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
 }
 
 Napi::Value ServerObject::Start(const Napi::CallbackInfo& info) {
@@ -244,6 +304,7 @@ Napi::Value ServerObject::AddWorker(const Napi::CallbackInfo& info) {
   slot->request_ring_bytes = info[2].As<Napi::Number>().Uint32Value();
   slot->in_flight_max = info[3].As<Napi::Number>().Uint32Value();
   if (info[5].IsNumber()) slot->requests_max = info[5].As<Napi::Number>().Uint32Value();
+  if (info[4].IsBoolean()) slot->serves_all = info[4].As<Napi::Boolean>();
   CHECK(lanes.Length() == server_->io_threads());
   auto& references = lanes_[slot->id];
   for (uint32_t i = 0; i < lanes.Length(); i++) {
@@ -369,6 +430,9 @@ Napi::Function WorkerPort::Define(Napi::Env env) {
                      {
                          InstanceMethod<&WorkerPort::Wake>("wake"),
                          InstanceMethod<&WorkerPort::WakeSelf>("wakeSelf"),
+                         InstanceMethod<&WorkerPort::ReportUncaught>("reportUncaught"),
+                         InstanceMethod<&WorkerPort::Ref>("ref"),
+                         InstanceMethod<&WorkerPort::Unref>("unref"),
                          InstanceMethod<&WorkerPort::TakeBlock>("takeBlock"),
                          InstanceMethod<&WorkerPort::MakeBlock>("makeBlock"),
                          InstanceMethod<&WorkerPort::Close>("close"),
@@ -419,8 +483,8 @@ void WorkerPort::Handle::Close() {
 void WorkerPort::Pump() {
   Napi::Env env = Env();
   Napi::HandleScope scope(env);
-  // What a callback of the application throws between two requests of a batch comes out of the pump: it is reported
-  // the way Node reports it, and the pump goes on with the rest.
+  // The pump reports what the application throws (ReportUncaught); should anything come out all the same, it is
+  // reported, and the pump goes on with the rest.
   // Node-API itself and not its C++ wrapper, which aborts when JavaScript cannot run any more (process.exit()).
   for (;;) {
     napi_value result;
@@ -440,6 +504,24 @@ Napi::Value WorkerPort::Wake(const Napi::CallbackInfo& info) {
 
 Napi::Value WorkerPort::WakeSelf(const Napi::CallbackInfo&) {
   if (handle_ != nullptr) uv_async_send(&handle_->async);
+  return Napi::Value();
+}
+
+// From within the pump, and not by letting the exception out of it: what a tick throws leaves Node's stack of async
+// contexts as it was at that moment, and Node ends a process whose callback returns with such a stack. Reporting it
+// clears the stack.
+Napi::Value WorkerPort::ReportUncaught(const Napi::CallbackInfo& info) {
+  napi_fatal_exception(info.Env(), info[0]);
+  return Napi::Value();
+}
+
+Napi::Value WorkerPort::Ref(const Napi::CallbackInfo&) {
+  if (handle_ != nullptr) uv_ref(reinterpret_cast<uv_handle_t*>(&handle_->async));
+  return Napi::Value();
+}
+
+Napi::Value WorkerPort::Unref(const Napi::CallbackInfo&) {
+  if (handle_ != nullptr) uv_unref(reinterpret_cast<uv_handle_t*>(&handle_->async));
   return Napi::Value();
 }
 

@@ -32,6 +32,9 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
 
   Napi::Value Handle(const Napi::CallbackInfo& info);
   Napi::Value Listen(const Napi::CallbackInfo& info);
+  Napi::Value ConfigureListener(const Napi::CallbackInfo& info);
+  Napi::Value CloseListener(const Napi::CallbackInfo& info);
+  Napi::Value AdoptListener(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info);
   Napi::Value AddWorker(const Napi::CallbackInfo& info);
   Napi::Value ReadyWorker(const Napi::CallbackInfo& info);
@@ -75,6 +78,9 @@ class WorkerPort : public Napi::ObjectWrap<WorkerPort> {
 
   Napi::Value Wake(const Napi::CallbackInfo& info);
   Napi::Value WakeSelf(const Napi::CallbackInfo& info);
+  Napi::Value ReportUncaught(const Napi::CallbackInfo& info);
+  Napi::Value Ref(const Napi::CallbackInfo& info);
+  Napi::Value Unref(const Napi::CallbackInfo& info);
   Napi::Value TakeBlock(const Napi::CallbackInfo& info);
   Napi::Value MakeBlock(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);

@@ -46,6 +46,20 @@ class List {
     head_.next->previous = link;
     head_.next = link;
   }
+  // Puts `element` before `next`, or at the end when that is null.
+  void InsertBefore(T* next, T* element) {
+    if (next == nullptr) {
+      PushBack(element);
+      return;
+    }
+    ListLink* link = &(element->*kLink);
+    ListLink* after = &(next->*kLink);
+    DCHECK(!link->linked() && after->linked());
+    link->previous = after->previous;
+    link->next = after;
+    after->previous->next = link;
+    after->previous = link;
+  }
   T* PopFront() {
     T* element = front();
     if (element != nullptr) (element->*kLink).Unlink();

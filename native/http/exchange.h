@@ -51,6 +51,9 @@ struct Exchange {
   uint32_t header_count = 0;
   uint32_t flags = 0;        // RequestFlag
   uint32_t ring_position = 0;
+  uint32_t reason = 0;       // TunnelReason
+  uint32_t fault = 0;        // status of what was refused, with kTunnelFault
+  uint64_t bytes_read = 0;   // received on the connection, up to and including this request's head
 
   BodyPiece* backlog = nullptr;      // oldest first
   uint32_t body_unconsumed = 0;    // bytes given to the worker and not yet taken by the application
@@ -74,6 +77,8 @@ struct Exchange {
   bool is_streaming = false;       // its body goes to the worker in chunks
   bool is_started = false;         // streaming: the worker said that it has claimed the request
   bool is_claimed = false;         // known to be claimed: its ring position may be too old to ask about
+  bool is_tunnel = false;          // not a request: the connection's bytes as they are, both ways
+  bool is_tunnel_counted = false;  // among its worker's tunnels, and not its requests in flight
   bool body_complete = true;       // the whole body has arrived
   bool expect_continue = false;    // the client still waits for 100 (Continue)
   bool keep_alive = false;

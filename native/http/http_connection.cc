@@ -17,6 +17,8 @@ constexpr size_t kReadBytes = 64 * 1024;
 constexpr uint32_t kBorrowBytesMin = 8 * 1024;
 // A partial head is parsed again when a line feed has come, or so many bytes without one.
 constexpr size_t kReparseBytes = 512;
+// A body that came whole with its head goes to the worker with it, up to this size.
+constexpr uint32_t kWholeBodyBytesMax = 64 * 1024;
 // First allocation for a buffered body; it grows with what really arrives, not with what was announced.
 constexpr uint32_t kBodyFirstBytes = 4096;
 
@@ -66,8 +68,15 @@ void HttpConnection::Start(bool has_addresses) {
     }
   }
   address_length_ = static_cast<uint8_t>(length);
-  WatchReadable(true);
-  UpdateDeadline();
+  if (options_->offers_connections) {
+    // Heard of even before anything is read: a reset.
+    WatchReadable(true);
+    WatchReadable(false);
+    BeginTunnel(kTunnelOffer, 0);
+  } else {
+    WatchReadable(true);
+  }
+  if (state_ == State::kOpen) UpdateDeadline();
 }
 
 // ---- input ----------------------------------------------------------------------------------------------------------
@@ -82,6 +91,7 @@ void HttpConnection::HandleReadable() {
     case IoStatus::kAgain:
       return;
     case IoStatus::kFailed:
+      abort_reason_ = kAbortReset;
       Abort();
       return;
     case IoStatus::kEnd:
@@ -91,6 +101,7 @@ void HttpConnection::HandleReadable() {
       break;
   }
   host_->stats.bytes_read += count;
+  bytes_read_ += count;
   if (ignores_input_) {
     needs_linger_ = true;
     if (count > discard_left_) {
@@ -102,7 +113,7 @@ void HttpConnection::HandleReadable() {
     return;
   }
   size_t length = kept + count;
-  if (kept > 0 && !is_receiving_body_ && length - input_parsed_ < kReparseBytes &&
+  if (kept > 0 && !is_receiving_body_ && tunnel_ == nullptr && length - input_parsed_ < kReparseBytes &&
       std::memchr(buffer + kept, '\n', count) == nullptr) {
     uint32_t parsed = input_parsed_;
     KeepInput(buffer, length);
@@ -118,7 +129,9 @@ void HttpConnection::Process(const char* data, size_t length) {
   bool stop = false;
   is_blocked_ = false;
   while (!stop && used < length && state_ == State::kOpen && !ignores_input_) {
-    if (is_receiving_body_) {
+    if (tunnel_ != nullptr) {
+      used += TakeTunnel(data + used, length - used, &stop);
+    } else if (is_receiving_body_) {
       used += TakeBody(data + used, length - used, &stop);
     } else if (CanTakeRequest()) {
       used += TakeHead(data + used, length - used, &stop);
@@ -148,7 +161,21 @@ bool HttpConnection::CanTakeRequest() const {
 
 size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   RequestHead& head = host_->head;
-  switch (ParseHead(data, length, host_->limits.head, &head)) {
+  ParseStatus status = ParseHead(data, length, options_->limits.head, &head);
+  uint32_t reason = ReasonToHandOver(status, head);
+  if (reason != kTunnelNone) {
+    // Earlier responses first: from then on the worker alone writes to the connection.
+    if (first_ != nullptr) {
+      is_blocked_ = *stop = true;
+      is_fault_waiting_ = reason == kTunnelFault;
+    } else {
+      is_fault_waiting_ = false;
+      head_started_ms_ = 0;
+      BeginTunnel(reason, status == ParseStatus::kBad ? static_cast<uint32_t>(FaultStatus(head.fault)) : 0);
+    }
+    return 0;
+  }
+  switch (status) {
     case ParseStatus::kMore:
       if (head_started_ms_ == 0) {
         head_started_ms_ = host_->now_ms;
@@ -172,20 +199,108 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
     Refuse(501);
     return length;
   }
-  if (head.framing == BodyFraming::kLength && host_->limits.body_bytes_max != 0 &&
-      head.content_length > host_->limits.body_bytes_max) {
+  if (head.framing == BodyFraming::kLength && options_->limits.body_bytes_max != 0 &&
+      head.content_length > options_->limits.body_bytes_max) {
     Refuse(413);
     return length;
   }
   return BeginExchange(data, length);
 }
 
-size_t HttpConnection::BeginExchange(const char* data, size_t length) {
-  const RequestHead& head = host_->head;
+uint32_t HttpConnection::ReasonToHandOver(ParseStatus status, const RequestHead& head) const {
+  const ListenerOptions& options = *options_;
+  if (status == ParseStatus::kBad) {
+    if (head.fault == HeadFault::kBadExpectation && options.hands_over_expect) return kTunnelExpect;
+    return options.hands_over_faults ? kTunnelFault : kTunnelNone;
+  }
+  if (status != ParseStatus::kDone) return kTunnelNone;
+  if (head.method == Method::kConnect) return options.hands_over_connect ? kTunnelConnect : kTunnelNone;
+  if (head.upgrade && options.hands_over_upgrade) return kTunnelUpgrade;
+  return head.expect_continue && options.hands_over_expect ? kTunnelExpect : kTunnelNone;
+}
+
+// The connection's bytes go to a worker as they are, from the next one on.
+void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault) {
+  Exchange* exchange = AppendExchange();
+  if (exchange == nullptr) return;
+  exchange->is_tunnel = exchange->is_streaming = true;
+  exchange->body_complete = false;
+  exchange->flags = kRequestTunnel | kRequestBodyStreamed;
+  exchange->reason = reason;
+  exchange->fault = fault;
+  exchange->bytes_read = bytes_read_;
+  uint32_t length = 1u + address_length_;
+  exchange->text = Block::Make(length);
+  exchange->text->length = exchange->text_length = length;
+  exchange->text->data()[0] = '\0';
+  std::memcpy(exchange->text->data() + 1, address_text_, address_length_);
+  tunnel_ = body_exchange_ = exchange;
+  host_->DispatchStored(exchange);
+}
+
+void HttpConnection::HandOverBrokenBody(int status, const char* data, size_t length) {
+  CountRejected(status);
+  abort_reason_ = kAbortFault;
+  if (first_->response_started) {
+    // Too late for a word about it.
+    Destroy();
+    return;
+  }
+  DropFrom(first_);
+  BeginTunnel(kTunnelBrokenBody, static_cast<uint32_t>(status));
+  if (tunnel_ == nullptr || length == 0) return;
+  tunnel_->body_unconsumed += static_cast<uint32_t>(length);
+  host_->DeliverBody(tunnel_, data, static_cast<uint32_t>(length), 0);
+}
+
+size_t HttpConnection::TakeTunnel(const char* data, size_t length, bool* stop) {
+  Exchange* exchange = tunnel_;
+  // While it is only on offer the bytes stay in the socket: it may come back to be parsed.
+  if (exchange->body_unconsumed >= kBodyWindowBytes || exchange->state == ExchangeState::kQueued ||
+      exchange->reason == kTunnelOffer) {
+    is_blocked_ = *stop = true;
+    return 0;
+  }
+  exchange->body_unconsumed += static_cast<uint32_t>(length);
+  host_->DeliverBody(exchange, data, static_cast<uint32_t>(length), 0);
+  return length;
+}
+
+void HttpConnection::OpenTunnel(Exchange* exchange) {
+  if (exchange->reason != kTunnelOffer || state_ != State::kOpen) return;
+  exchange->reason = kTunnelNone;
+  WatchReadable(true);
+}
+
+void HttpConnection::Admit(Exchange* exchange) {
+  if (exchange != tunnel_ || exchange->reason != kTunnelOffer || state_ != State::kOpen) return;
+  tunnel_ = body_exchange_ = first_ = last_ = nullptr;
+  exchange_count_--;
+  // Nobody waits for an answer to it.
+  exchange->response_ended = true;
+  host_->Withdraw(exchange);
+  host_->ReleaseExchange(exchange);
+  is_blocked_ = false;
+  WatchReadable(true);
+  UpdateDeadline();
+}
+
+void HttpConnection::Drop(uint32_t mode) {
+  if (state_ == State::kClosed) return;
+  if (mode == kDropIdle) {
+    bool is_idle = state_ == State::kOpen && first_ == nullptr && !is_receiving_body_ && input_length_ == 0;
+    if (is_idle && !is_fresh_ && out.empty()) CloseNow();
+    return;
+  }
+  if (mode == kDropReset) SetReset();
+  Destroy();
+}
+
+Exchange* HttpConnection::AppendExchange() {
   Exchange* exchange = host_->AcquireExchange(this);
   if (exchange == nullptr) {
     Abort();
-    return length;
+    return nullptr;
   }
   if (last_ == nullptr) {
     first_ = exchange;
@@ -195,8 +310,16 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   }
   last_ = exchange;
   exchange_count_++;
+  return exchange;
+}
+
+size_t HttpConnection::BeginExchange(const char* data, size_t length) {
+  const RequestHead& head = host_->head;
+  Exchange* exchange = AppendExchange();
+  if (exchange == nullptr) return length;
   is_fresh_ = false;
   exchange->has_head = true;
+  exchange->bytes_read = bytes_read_;
   host_->stats.requests++;
   exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
   head_started_us_ = 0;
@@ -214,8 +337,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
 
   size_t used = head.head_length;
   uint64_t body_length = head.framing == BodyFraming::kLength ? head.content_length : 0;
-  if (head.framing != BodyFraming::kChunked && body_length <= length - used &&
-      body_length <= host_->limits.body_buffer_bytes) {
+  if (head.framing != BodyFraming::kChunked && body_length <= length - used && body_length <= kWholeBodyBytesMax) {
     ignores_input_ = !head.keep_alive;
     host_->Dispatch(exchange, head, data, data + used, static_cast<uint32_t>(body_length));
     return used + static_cast<size_t>(body_length);
@@ -230,7 +352,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   // With body bytes already here the client did not wait.
   exchange->expect_continue = head.expect_continue && used == length;
   if (exchange->expect_continue) exchange->flags |= kRequestExpectContinue;
-  if (body_length > host_->limits.body_buffer_bytes) {
+  if (body_length > options_->limits.body_buffer_bytes || options_->limits.body_buffer_bytes == 0) {
     BeginStreaming(exchange);
   } else if (exchange->expect_continue) {
     SendContinue(exchange);
@@ -260,7 +382,7 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
     switch (step.status) {
       case BodyStatus::kData:
         body_received_ += step.data_length;
-        if (host_->limits.body_bytes_max != 0 && body_received_ > host_->limits.body_bytes_max) {
+        if (options_->limits.body_bytes_max != 0 && body_received_ > options_->limits.body_bytes_max) {
           Refuse(413);
           return length;
         }
@@ -294,7 +416,12 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
         return used;
       case BodyStatus::kBad:
         host_->stats.body_faults[static_cast<uint32_t>(step.fault)]++;
-        Refuse(FaultStatus(step.fault));
+        if (options_->hands_over_faults && exchange != nullptr) {
+          size_t bad = used - step.consumed;
+          HandOverBrokenBody(FaultStatus(step.fault), data + bad, length - bad);
+        } else {
+          Refuse(FaultStatus(step.fault));
+        }
         return length;
     }
   }
@@ -304,7 +431,7 @@ void HttpConnection::TakeBodyBytes(Exchange* exchange, const char* data, size_t 
   if (!exchange->is_streaming) {
     Block* body = exchange->body;
     uint64_t total = (body == nullptr ? 0 : body->length) + length;
-    if (total <= host_->limits.body_buffer_bytes) {
+    if (total <= options_->limits.body_buffer_bytes) {
       if (body == nullptr || total > body->capacity) {
         uint64_t capacity = body == nullptr ? kBodyFirstBytes : body->capacity * 2ull;
         // What a sized body will need at most, so that the usual upload is allocated once or twice.
@@ -444,6 +571,13 @@ void HttpConnection::HandleEnd() {
   }
   if (state_ == State::kClosing) return;
   if (is_blocked_) return;
+  if (tunnel_ != nullptr) {
+    if (tunnel_->body_complete) return;
+    tunnel_->body_complete = true;
+    host_->DeliverBody(tunnel_, nullptr, 0, kChunkLast);
+    host_->MarkDirty(this);
+    return;
+  }
   if (!ignores_input_ && (is_receiving_body_ ? body_exchange_ != nullptr : input_length_ > 0)) {
     Refuse(400);
     return;
@@ -469,7 +603,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
   tail.date = (flags & kRespondDate) != 0 ? host_->date : nullptr;
   tail.with_connection = (flags & kRespondConnection) != 0;
   tail.close = close;
-  tail.keep_alive_seconds = host_->limits.keep_alive_ms / 1000;
+  tail.keep_alive_seconds = options_->limits.keep_alive_hint_seconds;
   tail.with_length = (flags & kRespondLength) != 0;
   tail.content_length = body_length;
 
@@ -557,7 +691,10 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
   } else {
     queue->Append(&host_->pool, data, length);
   }
-  if ((chunk_flags & kChunkLast) != 0) {
+  if (exchange->is_tunnel) {
+    is_write_ended_ |= (chunk_flags & kChunkLast) != 0;
+    host_->MarkDirty(this);
+  } else if ((chunk_flags & kChunkLast) != 0) {
     FinishResponse(exchange, (chunk_flags & kChunkClose) != 0 || !exchange->keep_alive || BodyForcesClose(exchange));
   } else {
     host_->MarkDirty(this);
@@ -641,6 +778,7 @@ void HttpConnection::PopFinished() {
       }
       if (is_blocked_) host_->MarkDirty(this);
     }
+    if (exchange == tunnel_) tunnel_ = nullptr;
     first_ = exchange->next;
     if (first_ == nullptr) last_ = nullptr;
     host_->Withdraw(exchange);
@@ -670,6 +808,10 @@ void HttpConnection::SettleWritten() {
 }
 
 void HttpConnection::Settle(Exchange* exchange, bool is_whole) {
+  if (exchange->is_tunnel) {
+    host_->ReleaseExchange(exchange);
+    return;
+  }
   HttpStats& stats = host_->stats;
   uint32_t method = exchange->has_head ? static_cast<uint32_t>(exchange->method) : kMethodUnknown;
   uint32_t status_class = exchange->status / 100u;
@@ -692,7 +834,7 @@ void HttpConnection::DropFrom(Exchange* exchange) {
   if (exchange == nullptr) return;
   CHECK(exchange == first_);
   first_ = last_ = nullptr;
-  body_exchange_ = nullptr;
+  body_exchange_ = tunnel_ = nullptr;
   is_receiving_body_ = false;
   while (exchange != nullptr) {
     Exchange* next = exchange->next;
@@ -713,6 +855,7 @@ void HttpConnection::Flush() {
   bytes_written_ += written;
   SettleWritten();
   if (status == IoStatus::kFailed) {
+    abort_reason_ = kAbortReset;
     Abort();
     return;
   }
@@ -730,6 +873,10 @@ void HttpConnection::Flush() {
     FinishClosing();
     return;
   }
+  if (tunnel_ != nullptr) {
+    FlushTunnel();
+    return;
+  }
   if (is_blocked_) ResumeInput();
   if (state_ != State::kOpen) return;
   if (first_ == nullptr && !is_receiving_body_) {
@@ -741,6 +888,25 @@ void HttpConnection::Flush() {
   UpdateDeadline();
 }
 
+// All that the worker wrote is with the kernel: passes on the end of its side, and closes when both have ended.
+void HttpConnection::FlushTunnel() {
+  if (is_write_ended_ && !is_write_shut_) {
+    is_write_shut_ = true;
+    ShutdownWrite();
+    // The last of it: the worker waits for this before it takes its side for finished.
+    if (tunnel_->response_uncredited > 0) host_->GiveCredit(tunnel_, tunnel_->response_uncredited);
+    tunnel_->response_uncredited = 0;
+  }
+  if (is_write_shut_ && tunnel_->body_complete) {
+    CloseNow();
+    return;
+  }
+  if (is_blocked_ && tunnel_->state != ExchangeState::kQueued && tunnel_->body_unconsumed <= kBodyWindowBytes / 2) {
+    ResumeInput();
+  }
+  if (state_ == State::kOpen) UpdateDeadline();
+}
+
 void HttpConnection::HandleWritable() {
   host_->BeginEvent();
   Flush();
@@ -748,6 +914,7 @@ void HttpConnection::HandleWritable() {
 
 void HttpConnection::HandleFailed() {
   host_->BeginEvent();
+  abort_reason_ = kAbortReset;
   Abort();
 }
 
@@ -768,28 +935,19 @@ void HttpConnection::Refuse(int status) {
   Exchange* exchange = body_exchange_;
   body_exchange_ = nullptr;
   if (exchange == nullptr) {
-    exchange = host_->AcquireExchange(this);
-    if (exchange == nullptr) {
-      Abort();
-      return;
-    }
+    exchange = AppendExchange();
+    if (exchange == nullptr) return;
     exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
-    if (last_ == nullptr) {
-      first_ = exchange;
-      exchange->out_start = OutPosition();
-    } else {
-      last_->next = exchange;
-    }
-    last_ = exchange;
-    exchange_count_++;
   } else if (exchange->response_ended) {
     // Answered, and waiting for earlier responses.
     exchange->close_after = true;
     return;
   } else if (exchange->response_started) {
+    abort_reason_ = kAbortFault;
     Destroy();
     return;
   } else {
+    abort_reason_ = kAbortFault;
     host_->Withdraw(exchange);
   }
   AnswerCanned(exchange, status, true);
@@ -850,20 +1008,27 @@ void HttpConnection::StartDraining() {
 }
 
 void HttpConnection::UpdateDeadline() {
-  const HttpLimits& limits = host_->limits;
+  const HttpLimits& limits = options_->limits;
   uint64_t now = host_->now_ms;
   uint64_t after = 0;  // milliseconds; 0: no deadline
   uint64_t from = now;
   if (!out.empty()) {
     SetPhase(ConnectionPhase::kWriting);
     after = limits.write_timeout_ms;
+  } else if (tunnel_ != nullptr) {
+    SetPhase(ConnectionPhase::kHandling);
+    // Its peers know best how long to wait.
   } else if (is_receiving_body_) {
     SetPhase(ConnectionPhase::kReading);
     // Only while we are waiting for the peer, and not for the application.
     if (!is_blocked_) after = limits.body_timeout_ms;
   } else if (first_ != nullptr) {
     SetPhase(ConnectionPhase::kHandling);
-    if (peer_ended_) after = kHalfCloseMs;
+    if (is_fault_waiting_) {
+      after = kFaultWaitMs;
+    } else if (peer_ended_) {
+      after = kHalfCloseMs;
+    }
   } else if (head_started_ms_ != 0) {
     SetPhase(ConnectionPhase::kReading);
     after = limits.header_timeout_ms;
@@ -896,7 +1061,7 @@ void HttpConnection::HandleTimer() {
   } else if (!out.empty()) {
     host_->stats.write_timeouts++;
     Abort();
-  } else if (state_ != State::kOpen) {
+  } else if (state_ != State::kOpen || tunnel_ != nullptr) {
     return;
   } else if (is_receiving_body_) {
     host_->stats.body_timeouts++;
@@ -906,7 +1071,14 @@ void HttpConnection::HandleTimer() {
       CloseNow();
     }
   } else if (first_ != nullptr) {
-    if (peer_ended_) Abort();
+    if (is_fault_waiting_) {
+      abort_reason_ = kAbortFault;
+      DropFrom(first_);
+      ResumeInput();
+      if (state_ == State::kOpen) UpdateDeadline();
+    } else if (peer_ended_) {
+      Abort();
+    }
   } else if (head_started_ms_ != 0) {
     host_->stats.header_timeouts++;
     Refuse(408);

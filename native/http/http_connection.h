@@ -40,6 +40,9 @@ constexpr uint64_t kLingerBytesMax = 1024 * 1024;
 // read in the middle of the response. Whether it left altogether shows only when we write, so after so long without a
 // byte to write its requests are dropped.
 constexpr uint64_t kHalfCloseMs = 1000;
+// What is refused behind unfinished requests waits so long for their responses; then it takes the connection from
+// them.
+constexpr uint64_t kFaultWaitMs = 100;
 // While draining, a connection that never sent a request has this long to do so.
 constexpr uint64_t kDrainFreshMs = 500;
 
@@ -49,8 +52,22 @@ struct HttpLimits {
   uint32_t body_buffer_bytes = 65536;   // a body up to this size is read before dispatch
   uint32_t header_timeout_ms = 30000;
   uint32_t body_timeout_ms = 30000;
-  uint32_t keep_alive_ms = 5000;
-  uint32_t write_timeout_ms = 60000;    // without the peer taking a byte
+  uint32_t keep_alive_ms = 5000;        // 0: no limit
+  uint32_t keep_alive_hint_seconds = 5; // what responses say of it; 0: nothing
+  uint32_t write_timeout_ms = 60000;    // without the peer taking a byte; 0: no limit
+};
+
+// What holds for the connections of one listener. Owner: the I/O thread; may change under open connections.
+struct ListenerOptions {
+  HttpLimits limits;
+  // Each connection is offered to the worker before a byte of it is read (kTunnelOffer).
+  bool offers_connections = false;
+  // What the worker wants to see unparsed; otherwise Upgrade is ignored, CONNECT answered 501, Expect and faults
+  // answered by the server itself.
+  bool hands_over_upgrade = false;
+  bool hands_over_connect = false;
+  bool hands_over_expect = false;
+  bool hands_over_faults = false;
 };
 
 // What a connection needs from the I/O thread it lives on.
@@ -88,7 +105,6 @@ class HttpHost {
     now_us = uv_hrtime() / 1000;
   }
 
-  HttpLimits limits;
   HttpStats stats;
   uv_loop_t* loop = nullptr;
   uint32_t* asleep_word = nullptr;  // in the I/O control words; 1 while the thread sleeps in its poll
@@ -110,8 +126,8 @@ class HttpHost {
 
 class HttpConnection final : public Connection {
  public:
-  HttpConnection(SlabId slab_id, HttpHost* host, uint32_t listener)
-      : id(slab_id), listener_index(listener), host_(host) {}
+  HttpConnection(SlabId slab_id, HttpHost* host, uint32_t listener, const ListenerOptions* options)
+      : id(slab_id), listener_index(listener), host_(host), options_(options) {}
 
   // After Open(): formats the addresses, waits for the first request.
   void Start(bool has_addresses);
@@ -122,6 +138,11 @@ class HttpConnection final : public Connection {
   // Bytes framed by the worker; takes the hold on `block` when given.
   void SendRaw(Exchange* exchange, uint32_t chunk_flags, const char* data, uint32_t length, Block* block);
   void HandleConsumed(Exchange* exchange, uint32_t bytes);
+  // The worker takes a tunnel, or gives an offered connection back: from now on it is parsed here.
+  void OpenTunnel(Exchange* exchange);
+  void Admit(Exchange* exchange);
+  // The worker closes the connection as such: `mode` is a DropMode.
+  void Drop(uint32_t mode);
   // The server's own answer to an exchange that no worker will answer.
   void Fail(Exchange* exchange, int status);
   // The worker of a started response died, or asked for it: the peer must see that it was cut short.
@@ -131,6 +152,9 @@ class HttpConnection final : public Connection {
   void StartDraining();
   void HandleTimer();
 
+  const ListenerOptions& options() const { return *options_; }
+  // AbortReason, once the connection is being closed.
+  uint32_t abort_reason() const { return abort_reason_; }
   const char* address_text() const { return address_text_; }
   uint32_t address_length() const { return address_length_; }
 
@@ -158,7 +182,15 @@ class HttpConnection final : public Connection {
   // Each takes what it can from the input and returns the bytes used; *stop says that no more can be taken now.
   size_t TakeHead(const char* data, size_t length, bool* stop);
   size_t TakeBody(const char* data, size_t length, bool* stop);
+  size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
+  // What the head just parsed is to be handed over for; kTunnelNone: nothing.
+  uint32_t ReasonToHandOver(ParseStatus status, const RequestHead& head) const;
+  void BeginTunnel(uint32_t reason, uint32_t fault);
+  // A fault in a body: the worker is told that the request is broken, and gets the rest unparsed.
+  void HandOverBrokenBody(int status, const char* data, size_t length);
+  void FlushTunnel();
+  Exchange* AppendExchange();
   void StoreText(Exchange* exchange, const char* head_bytes);
   void TakeBodyBytes(Exchange* exchange, const char* data, size_t length);
   void TakeTrailer(const BodyStep& step);
@@ -195,6 +227,7 @@ class HttpConnection final : public Connection {
   void CloseNow();
 
   HttpHost* host_;
+  const ListenerOptions* options_;
   Exchange* first_ = nullptr;  // oldest unfinished request
   Exchange* last_ = nullptr;
   Exchange* body_exchange_ = nullptr;  // whose body is being received
@@ -202,6 +235,7 @@ class HttpConnection final : public Connection {
   Exchange* unwritten_last_ = nullptr;
   uint64_t bytes_written_ = 0;         // since the connection was accepted
   uint64_t head_started_us_ = 0;       // as head_started_ms_
+  Exchange* tunnel_ = nullptr;         // the only exchange, from when the connection is a tunnel
   char* input_ = nullptr;              // partial head, or what cannot be taken yet
   uint32_t input_length_ = 0;          // bytes
   uint32_t input_parsed_ = 0;          // bytes of it that the parser has seen
@@ -209,6 +243,8 @@ class HttpConnection final : public Connection {
   uint64_t head_started_ms_ = 0;       // when the first byte of a partial head came; 0 when there is none
   uint64_t body_received_ = 0;         // bytes of the current body
   uint64_t discard_left_ = 0;          // bytes that may still be thrown away
+  uint64_t bytes_read_ = 0;            // since the connection was accepted
+  uint32_t abort_reason_ = 0;          // AbortReason
   BodyDecoder decoder_;
   Block* trailers_ = nullptr;          // trailer text of the current body
   State state_ = State::kOpen;
@@ -218,6 +254,9 @@ class HttpConnection final : public Connection {
   bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered
   bool peer_ended_ = false;
   bool is_fresh_ = true;               // no request yet
+  bool is_fault_waiting_ = false;      // what comes next is refused, and waits for earlier responses
+  bool is_write_ended_ = false;        // tunnel: the worker has ended its side
+  bool is_write_shut_ = false;         // tunnel: and that was told to the peer
   bool ignores_input_ = false;         // after a refusal or `Connection: close`: what comes is thrown away
   uint8_t address_length_ = 0;
   char address_text_[kAddressTextBytesMax];

@@ -145,7 +145,7 @@ int ListenSocket::AdoptFd(const ListenerSpec& spec) {
   int fd = fcntl(spec.fd, F_DUPFD_CLOEXEC, 3);
   if (fd < 0) return -errno;
   fds_.push_back(fd);
-  inherited_fd_ = spec.fd;
+  if (!spec.is_lent) inherited_fd_ = spec.fd;
   int error = SetNonBlocking(fd);
   if (error != 0) return error;
   SocketAddress address;

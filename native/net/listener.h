@@ -24,6 +24,7 @@ struct ListenerSpec {
   int fd = -1;
   int backlog = 2048;
   bool reuse_port = false;
+  bool is_lent = false;  // the descriptor stays its owner's, who closes it
 };
 
 // The socket itself, with what must be undone at the end.

@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "4687b9d816ff6f74";
+constexpr char kLayoutFingerprint[] = "aad4241326555721";
 
 }  // namespace hornet
 

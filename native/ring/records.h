@@ -50,6 +50,22 @@ enum RecordKind : uint32_t {
   kDestroy = 19,   // SignalRecord: close the connection at once
   kStarted = 20,   // SignalRecord: a request whose body is streamed was claimed; its body may come
   kWatch = 21,     // SignalRecord: tell this worker with kClosed when the exchange's connection closes
+  kAdmit = 22,     // SignalRecord: the connection of this offer is to be served by the server's own parser
+  kDrop = 23,      // SignalRecord, naming a connection: close it; `value` is a DropMode
+};
+
+// What kDrop asks for.
+enum DropMode : uint32_t {
+  kDropNow = 0,    // whatever it is doing
+  kDropIdle = 1,   // only when it has answered a request and waits for the next
+  kDropReset = 2,  // at once, with a reset
+};
+
+// Why an exchange was aborted: the value of kAbort.
+enum AbortReason : uint32_t {
+  kAbortGone = 0,   // the peer left, or the server closed the connection
+  kAbortReset = 1,  // the peer's reset, or another error of the socket
+  kAbortFault = 2,  // the rest of the request was refused; the server answered it
 };
 
 // Who holds a request record. Changed by compare-exchange from kUnclaimed only.
@@ -71,6 +87,18 @@ enum RequestFlag : uint32_t {
   kRequestUpgrade = 128,      // `Connection: upgrade` and an Upgrade field are present
   kRequestTextBlock = 256,    // the text lies in the block `text_block` and not in the ring
   kRequestBodyStreamed = 512, // the body follows in kBodyChunk records, once the worker has sent kStarted
+  kRequestTunnel = 1024,      // no request: the connection's bytes themselves, both ways, `reason` says why
+};
+
+// Why bytes are handed over unparsed (kRequestTunnel); the number is `fault` for kTunnelFault.
+enum TunnelReason : uint32_t {
+  kTunnelNone = 0,
+  kTunnelOffer = 1,    // a connection was accepted: kStarted takes it as it is, kAdmit gives it back to be parsed
+  kTunnelUpgrade = 2,  // a request that asks for another protocol
+  kTunnelConnect = 3,  // a CONNECT request
+  kTunnelExpect = 4,   // a request with an Expect field
+  kTunnelFault = 5,    // what the parser refused: `fault` is its status
+  kTunnelBrokenBody = 6,  // a body in chunks that is none, from the chunk on; its request was aborted (kAbortFault)
 };
 
 // Flags of ChunkRecord.
@@ -113,8 +141,12 @@ struct RequestRecord {
   uint32_t text_block_high;
   uint32_t body_block_low;    // address of the body block
   uint32_t body_block_high;
+  uint32_t reason;            // TunnelReason
+  uint32_t fault;             // HTTP status of what was refused, with kTunnelFault
+  uint32_t bytes_read_low;    // bytes received on the connection, this request's included
+  uint32_t bytes_read_high;
 };
-static_assert(sizeof(RequestRecord) == 72);
+static_assert(sizeof(RequestRecord) == 88);
 
 // More bytes of one message: a request body chunk, or response bytes.
 struct ChunkRecord {
@@ -131,13 +163,13 @@ struct ChunkRecord {
 };
 static_assert(sizeof(ChunkRecord) == 40);
 
-// A word about one exchange (or, with kClosed, one connection).
+// A word about one exchange (or, with kClosed and kDrop, one connection).
 struct SignalRecord {
   uint32_t length;            // bytes: 24
-  uint32_t kind;              // kAbort, kCredit, kClosed, kConsume, kDestroy, kStarted or kWatch
+  uint32_t kind;              // which of the kinds above that name SignalRecord
   uint32_t exchange;          // slot index
   uint32_t generation;        // slot generation
-  uint32_t value;             // bytes for kCredit and kConsume; reason for kAbort
+  uint32_t value;             // bytes for kCredit and kConsume; AbortReason for kAbort; DropMode for kDrop
   uint32_t reserved;
 };
 static_assert(sizeof(SignalRecord) == 24);

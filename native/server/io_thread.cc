@@ -37,7 +37,6 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       // Closed connections keep their slot until libuv lets go of the handle, one turn later.
       connections_(connections_max_ + 1024),
       exchanges_(ExchangesMax(connections_max_)) {
-  HttpHost::limits = limits.http;
   asleep_word = asleep_word_in;
   // A kept partial input is at most one full read behind a partial head.
   read_buffer_bytes = limits.http.head.head_bytes_max + 2 * kReadBytes;
@@ -192,9 +191,16 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
                                     record->data_length, block);
       return;
     }
+    case kDrop: {
+      const auto* record = reinterpret_cast<const SignalRecord*>(at);
+      HttpConnection* connection = connections_.Find(record->exchange, record->generation);
+      if (connection != nullptr) connection->Drop(record->value);
+      return;
+    }
     case kConsume:
     case kDestroy:
     case kStarted:
+    case kAdmit:
     case kWatch: {
       const auto* record = reinterpret_cast<const SignalRecord*>(at);
       Exchange* exchange = exchanges_.Find(record->exchange, record->generation);
@@ -205,8 +211,14 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
         exchange->connection->Destroy();
       } else if (record->kind == kWatch) {
         exchange->connection->watchers.push_back(lane->slot->id);
+      } else if (record->kind == kAdmit) {
+        exchange->connection->Admit(exchange);
       } else {
         exchange->is_started = true;
+        if (exchange->is_tunnel) {
+          lane->CountAsTunnel(exchange);
+          exchange->connection->OpenTunnel(exchange);
+        }
         if (exchange->backlog != nullptr) PushBacklog(exchange);
       }
       return;
@@ -346,7 +358,7 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
   if (queue_.empty()) {
-    Lane* lane = ChooseLane(nullptr);
+    Lane* lane = ChooseLane(exchange, nullptr);
     char* place;
     RequestRecord* record = lane == nullptr ? nullptr : lane->Reserve(exchange, body_length, &place);
     if (record != nullptr) {
@@ -371,7 +383,7 @@ void IoThread::DispatchStored(Exchange* exchange) {
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
   if (queue_.empty()) {
-    Lane* lane = ChooseLane(nullptr);
+    Lane* lane = ChooseLane(exchange, nullptr);
     if (lane != nullptr && lane->PushStored(exchange)) return;
   }
   Enqueue(exchange);
@@ -420,7 +432,9 @@ void IoThread::Withdraw(Exchange* exchange) {
       break;
     case ExchangeState::kDispatched: {
       Lane* lane = exchange->lane;
-      if (!exchange->response_ended && !lane->TakeBack(exchange)) lane->PushSignal(kAbort, exchange->id, 0);
+      if (!exchange->response_ended && !lane->TakeBack(exchange)) {
+        lane->PushSignal(kAbort, exchange->id, exchange->connection->abort_reason());
+      }
       Detach(exchange);
       break;
     }
@@ -444,6 +458,13 @@ void IoThread::MarkDirty(HttpConnection* connection) {
 }
 
 void IoThread::HandleConnectionClosed(HttpConnection* connection) {
+  if (connection->options().offers_connections) {
+    // Whoever was offered it counts on hearing of its end.
+    for (auto& lane : lanes_) {
+      if (lane->Serves(connection->listener_index)) lane->PushSignal(kClosed, connection->id, 0);
+    }
+    return;
+  }
   for (uint32_t worker_id : connection->watchers) {
     Lane* lane = FindLane(worker_id);
     if (lane != nullptr) lane->PushSignal(kClosed, connection->id, 0);
@@ -462,7 +483,8 @@ void IoThread::ReleaseConnection(HttpConnection* connection) {
 bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
   BeginEvent();
   HttpConnection* connection =
-      connections_.Acquire(static_cast<HttpHost*>(this), acceptor->listener_index());
+      connections_.Acquire(static_cast<HttpHost*>(this), acceptor->listener_index(),
+                           OptionsOf(acceptor->listener_index()));
   CHECK(connection != nullptr);
   int error = connection->Open(loop, fd);
   if (error != 0) {
@@ -493,13 +515,16 @@ void IoThread::HandleAcceptError(int error) {
 
 // ---- the dispatcher -------------------------------------------------------------------------------------------------
 
-Lane* IoThread::ChooseLane(const Lane* except) {
+Lane* IoThread::ChooseLane(const Exchange* exchange, const Lane* except) {
   Lane* best = nullptr;
   uint32_t best_load = UINT32_MAX;
+  const uint32_t listener_index = exchange->connection->listener_index;
   for (auto& lane : lanes_) {
-    if (lane->state != Lane::State::kReady || lane.get() == except) continue;
+    if (lane->state != Lane::State::kReady || lane.get() == except || !lane->Serves(listener_index)) continue;
     uint32_t load = lane->slot->in_flight.load(std::memory_order_relaxed);
     if (load >= lane->slot->in_flight_max) continue;
+    // Tunnels stay: their number is what is to be even, and not what else goes on at this moment.
+    if (exchange->is_tunnel) load = lane->slot->tunnels.load(std::memory_order_relaxed) & ~(1u << 31);
     // A worker that makes no progress is the last choice, whatever its count.
     if (lane->is_stalled) load |= 1u << 31;
     if (load < best_load) {
@@ -530,17 +555,29 @@ void IoThread::Enqueue(Exchange* exchange) {
 }
 
 void IoThread::DispatchQueued() {
-  while (Exchange* exchange = queue_.front()) {
-    Lane* lane = ChooseLane(nullptr);
-    if (lane == nullptr) return;
-    exchange->link.Unlink();
-    if (!lane->PushStored(exchange)) {
-      queue_.PushFront(exchange);
-      return;
+  // Those of one listener stay in order; those of another may have workers of their own. Listeners from the 64th on
+  // share a bit: theirs may wait for each other.
+  uint64_t stuck = 0;
+  bool any_serves_all = false;
+  for (auto& lane : lanes_) any_serves_all |= lane->slot->serves_all;
+  for (Exchange* exchange = queue_.front(); exchange != nullptr;) {
+    Exchange* next = queue_.Next(exchange);
+    uint64_t bit = uint64_t{1} << std::min(exchange->connection->listener_index, 63u);
+    Lane* lane = (stuck & bit) != 0 ? nullptr : ChooseLane(exchange, nullptr);
+    if (lane == nullptr) {
+      if (any_serves_all) return;
+      stuck |= bit;
+    } else {
+      exchange->link.Unlink();
+      if (!lane->PushStored(exchange)) {
+        queue_.InsertBefore(next, exchange);
+        return;
+      }
+      shared_->queued.fetch_sub(1, std::memory_order_relaxed);
+      // Its body may have waited in the socket meanwhile.
+      if (exchange->is_streaming) MarkDirty(exchange->connection);
     }
-    shared_->queued.fetch_sub(1, std::memory_order_relaxed);
-    // Its body may have waited in the socket meanwhile.
-    if (exchange->is_streaming) MarkDirty(exchange->connection);
+    exchange = next;
   }
 }
 
@@ -549,16 +586,15 @@ void IoThread::Detach(Exchange* exchange) {
   Lane* lane = exchange->lane;
   exchange->link.Unlink();
   exchange->lane = nullptr;
-  lane->exchange_count--;
   if (exchange->is_claimed) lane->claimed_count--;
-  lane->slot->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  lane->Release(exchange);
   if (lane->state == Lane::State::kDraining && lane->exchange_count == 0) ReportDrained(lane);
 }
 
 // Gives what a worker has not started to others that have room and make progress.
 void IoThread::MoveStalled(Lane* lane) {
   for (Exchange* exchange = lane->unclaimed.front(); exchange != nullptr;) {
-    Lane* target = ChooseLane(lane);
+    Lane* target = ChooseLane(exchange, lane);
     if (target == nullptr || target->is_stalled) return;
     Exchange* next = lane->unclaimed.Next(exchange);
     if (lane->TakeBack(exchange)) {
@@ -589,6 +625,40 @@ void IoThread::AddListener(uint32_t listener_index, int fd, bool is_tcp) {
     return;
   }
   acceptors_.push_back(acceptor);
+}
+
+ListenerOptions* IoThread::OptionsOf(uint32_t listener_index) {
+  if (listener_index >= listener_options_.size()) listener_options_.resize(listener_index + 1);
+  auto& options = listener_options_[listener_index];
+  if (options == nullptr) {
+    options = std::make_unique<ListenerOptions>();
+    options->limits = limits_.http;
+  }
+  return options.get();
+}
+
+void IoThread::ConfigureListener(uint32_t listener_index, const ListenerOptions& options) {
+  ListenerOptions* mine = OptionsOf(listener_index);
+  *mine = options;
+  // The thread's buffers are made for its own limits, and so is the memory of a slow head.
+  const HeadLimits& most = limits_.http.head;
+  HeadLimits* head = &mine->limits.head;
+  head->fields_max = std::min(head->fields_max, most.fields_max);
+  head->head_bytes_max = std::min(head->head_bytes_max, most.head_bytes_max);
+}
+
+void IoThread::CloseListener(uint32_t listener_index) {
+  for (size_t i = 0; i < acceptors_.size(); i++) {
+    if (acceptors_[i]->listener_index() != listener_index) continue;
+    acceptors_[i]->Close();
+    acceptors_.erase(acceptors_.begin() + static_cast<ptrdiff_t>(i));
+    return;
+  }
+}
+
+void IoThread::AdoptListener(uint32_t worker_id, uint32_t listener_index) {
+  Lane* lane = FindLane(worker_id);
+  if (lane != nullptr) lane->Adopt(listener_index);
 }
 
 void IoThread::AddWorker(std::shared_ptr<WorkerSlot> slot) {

@@ -73,7 +73,11 @@ class IoThread final : public HttpHost, public Acceptor::Host {
 
   // The following run on the thread itself, through Post().
   void AddListener(uint32_t listener_index, int fd, bool is_tcp);
+  // For the connections that the listener has and will have.
+  void ConfigureListener(uint32_t listener_index, const ListenerOptions& options);
+  void CloseListener(uint32_t listener_index);
   void AddWorker(std::shared_ptr<WorkerSlot> slot);
+  void AdoptListener(uint32_t worker_id, uint32_t listener_index);
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
   void RemoveWorker(uint32_t worker_id);
@@ -117,7 +121,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool PushBacklog(Exchange* exchange);
 
   // The dispatcher.
-  Lane* ChooseLane(const Lane* except);
+  Lane* ChooseLane(const Exchange* exchange, const Lane* except);
   Lane* FindLane(uint32_t worker_id);
   bool PushStored(Lane* lane, Exchange* exchange);
   void Enqueue(Exchange* exchange);
@@ -127,6 +131,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void ReportDrained(Lane* lane);
   void CheckDrained();
   void PublishGauges();
+  ListenerOptions* OptionsOf(uint32_t listener_index);
 
   const uint32_t index_;
   const ServerLimits limits_;
@@ -147,6 +152,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   Slab<Exchange> exchanges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Acceptor*> acceptors_;
+  // By listener. Connections point to them: they stay, and stay where they are, to the end.
+  std::vector<std::unique_ptr<ListenerOptions>> listener_options_;
   List<HttpConnection, &HttpConnection::dirty_link> dirty_;
   List<Exchange, &Exchange::link> queue_;
   std::vector<SlabId> backlogged_;  // exchanges with body pieces that found no room

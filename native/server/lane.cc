@@ -53,8 +53,30 @@ RequestRecord* Lane::Reserve(Exchange* exchange, uint32_t body_length, char** te
   record->target_length = exchange->target_length;
   record->header_count = exchange->header_count;
   record->body_length = body_length;
+  record->reason = exchange->reason;
+  record->fault = exchange->fault;
+  record->bytes_read_low = static_cast<uint32_t>(exchange->bytes_read);
+  record->bytes_read_high = static_cast<uint32_t>(exchange->bytes_read >> 32);
   *text = reinterpret_cast<char*>(record + 1);
   return record;
+}
+
+void Lane::Adopt(uint32_t index) {
+  if (index >= adopted_.size()) adopted_.resize(index + 1);
+  adopted_[index] = true;
+}
+
+void Lane::CountAsTunnel(Exchange* exchange) {
+  if (exchange->is_tunnel_counted) return;
+  exchange->is_tunnel_counted = true;
+  slot->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  slot->tunnels.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Lane::Release(Exchange* exchange) {
+  exchange_count--;
+  (exchange->is_tunnel_counted ? slot->tunnels : slot->in_flight).fetch_sub(1, std::memory_order_relaxed);
+  exchange->is_tunnel_counted = false;
 }
 
 void Lane::Publish(Exchange* exchange, RequestRecord* record) {

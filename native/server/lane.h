@@ -27,6 +27,7 @@ struct WorkerSlot {
   };
   uint32_t id = 0;
   uint32_t in_flight_max = 0;        // requests, over all I/O threads
+  bool serves_all = true;            // every listener; otherwise those it was given (Lane::Adopt)
   uint32_t request_ring_bytes = 0;
   std::vector<LaneMemory> lanes;     // by I/O thread
   std::atomic<uint32_t> in_flight{0};
@@ -34,6 +35,8 @@ struct WorkerSlot {
   uint32_t requests_max = 0;
   std::atomic<uint32_t> requests{0};
   std::function<void()> on_spent;
+  // Tunnels it has taken. They may last for days, and hold up nothing: they do not count as in flight.
+  std::atomic<uint32_t> tunnels{0};
   Waker waker;                       // the worker's event loop
   // I/O threads that have yet to say that it is drained, or removed.
   std::atomic<uint32_t> drains_left{0};
@@ -69,6 +72,15 @@ class Lane {
   // After the worker's end: lets go of the blocks in what it never read.
   void DropUnread();
 
+  // Requests of listener `index` may go to this worker.
+  void Adopt(uint32_t index);
+  bool Serves(uint32_t index) const {
+    return slot->serves_all || (index < adopted_.size() && adopted_[index]);
+  }
+  // A tunnel was taken: it moves from one counter to the other. Release() takes an exchange off both.
+  void CountAsTunnel(Exchange* exchange);
+  void Release(Exchange* exchange);
+
   std::shared_ptr<WorkerSlot> slot;
   LaneControl* control;
   RingProducer requests;
@@ -85,6 +97,7 @@ class Lane {
 
  private:
   std::deque<SignalRecord> signals_;
+  std::vector<bool> adopted_;  // by listener
 };
 
 }  // namespace hornet

@@ -1,12 +1,14 @@
 #include "server/server.h"
 
+#include <condition_variable>
+
 #include "base/check.h"
 
 namespace hornet {
 
 Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_control,
                std::function<void(IoEvent)> on_event)
-    : on_event_(std::move(on_event)), drains_left_(io_threads) {
+    : limits_(limits), on_event_(std::move(on_event)), drains_left_(io_threads) {
   for (uint32_t i = 0; i < io_threads; i++) {
     auto* word = reinterpret_cast<uint32_t*>(io_control + i * kIoControlStride);
     threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, word, &shared_,
@@ -16,13 +18,43 @@ Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_cont
 
 Server::~Server() { Close(); }
 
-int Server::Listen(const ListenerSpec& spec, SocketAddress* bound) {
+int Server::Listen(const ListenerSpec& spec, const ListenerOptions& options, SocketAddress* bound) {
   auto listener = std::make_unique<ListenSocket>();
   int error = listener->Open(spec, static_cast<uint32_t>(threads_.size()));
   if (error != 0) return error;
   *bound = listener->address();
+  auto index = static_cast<uint32_t>(listeners_.size());
   listeners_.push_back(std::move(listener));
-  return is_started_ ? Publish(static_cast<uint32_t>(listeners_.size()) - 1) : 0;
+  // Before the first connection can come.
+  ConfigureListener(index, options);
+  if (is_started_) error = Publish(index);
+  return error != 0 ? error : static_cast<int>(index);
+}
+
+void Server::ConfigureListener(uint32_t listener_index, const ListenerOptions& options) {
+  PostAll([=](IoThread* thread) { thread->ConfigureListener(listener_index, options); });
+}
+
+void Server::CloseListener(uint32_t listener_index) {
+  if (listener_index >= listeners_.size() || listeners_[listener_index] == nullptr) return;
+  if (is_started_ && !is_closed_) {
+    // An I/O thread never blocks, so this takes the rest of its turn at most.
+    std::mutex mutex;
+    std::condition_variable closed;
+    size_t left = threads_.size();
+    PostAll([&](IoThread* thread) {
+      thread->CloseListener(listener_index);
+      std::lock_guard<std::mutex> lock(mutex);
+      if (--left == 0) closed.notify_one();
+    });
+    std::unique_lock<std::mutex> lock(mutex);
+    closed.wait(lock, [&] { return left == 0; });
+  }
+  listeners_[listener_index].reset();
+}
+
+void Server::AdoptListener(uint32_t worker_id, uint32_t listener_index) {
+  PostAll([=](IoThread* thread) { thread->AdoptListener(worker_id, listener_index); });
 }
 
 int Server::Publish(uint32_t listener_index) {
@@ -43,6 +75,7 @@ int Server::Start() {
   }
   is_started_ = true;
   for (uint32_t i = 0; i < listeners_.size(); i++) {
+    if (listeners_[i] == nullptr) continue;
     int error = Publish(i);
     if (error != 0) return error;
   }

@@ -30,8 +30,15 @@ class Server {
   Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_control, std::function<void(IoEvent)> on_event);
   ~Server();
 
-  // 0 or a negative errno. After Start() the listener accepts at once.
-  int Listen(const ListenerSpec& spec, SocketAddress* bound);
+  // The listener's index, or a negative errno. After Start() it accepts at once.
+  int Listen(const ListenerSpec& spec, const ListenerOptions& options, SocketAddress* bound);
+  // For the connections that the listener has and will have.
+  void ConfigureListener(uint32_t listener_index, const ListenerOptions& options);
+  // Returns when no I/O thread accepts from it any more and its address is free; open connections stay.
+  void CloseListener(uint32_t listener_index);
+  // Requests of the listener may go to this worker, which does not serve all of them.
+  void AdoptListener(uint32_t worker_id, uint32_t listener_index);
+  const ServerLimits& limits() const { return limits_; }
   int Start();
   void AddWorker(std::shared_ptr<WorkerSlot> slot);
   void ReadyWorker(uint32_t worker_id);
@@ -53,6 +60,7 @@ class Server {
   void PostAll(std::function<void(IoThread*)> task);
   void HandleEvent(IoEvent event);
 
+  const ServerLimits limits_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::vector<std::unique_ptr<ListenSocket>> listeners_;
   std::function<void(IoEvent)> on_event_;

@@ -1,16 +1,28 @@
 /**
  * The stand-in for a connection's socket in a worker: `req.socket` and `res.socket`, the same object for the life of
- * the connection. Made when someone asks. Bytes written to it go to the response whose turn it is; the real socket
- * belongs to the I/O thread.
+ * the connection. Made when someone asks. The real socket belongs to the I/O thread. Two lives:
+ *
+ * - between requests that the I/O thread parsed: bytes written here go to the response whose turn it is, and none are
+ *   read here;
+ * - as a tunnel (an upgraded connection, CONNECT, or one that Node's own parser serves): bytes both ways, as they are.
+ *
+ * It extends Node's own Socket, without a handle: timers, states and the like are Node's.
  */
 import { Buffer } from 'node:buffer'
-import type { ServerResponse } from 'node:http'
-import { Duplex } from 'node:stream'
+import type { Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import type { ExchangeId, Lane } from '../seam/lane.js'
+import type { Outbox } from '../seam/outbox.js'
 import {
+  ABORT_REASON_RESET,
   CHUNK_FLAG_CLOSE,
   CHUNK_FLAG_HEAD,
   CHUNK_FLAG_LAST,
-  KIND_DESTROY,
+  DROP_MODE_NOW,
+  DROP_MODE_RESET,
+  KIND_CONSUME,
+  KIND_DROP,
+  KIND_STARTED,
   KIND_WATCH,
   REQUEST_FLAG_ENCRYPTED,
 } from '../seam/records.js'
@@ -23,154 +35,224 @@ const WINDOW_BYTES = 256 * 1024
 const PIECE_BYTES = 64 * 1024
 
 type Callback = (error?: Error | null) => void
+type Chunk = Buffer | string
 
-export class Connection extends Duplex {
-  remoteAddress: string | undefined
-  remotePort: number | undefined
-  remoteFamily: string | undefined
-  localAddress: string | undefined
-  localPort: number | undefined
-  localFamily: string | undefined
-  readonly encrypted: boolean | undefined
-  readonly connecting = false
-  readonly pending = false
-  bytesWritten = 0
+/** Fields of Node's Socket that its types leave out. */
+interface SocketFields {
+  _peername?: object
+  _sockname?: object
+  _unrefTimer(): void
+}
+
+export class Connection extends Socket {
   /** Bytes of the current response, head included, interim responses not. */
   responseBytes = 0
-  timeout = 0
   /** Where Node keeps the response that owns the socket. */
   _httpMessage: ServerResponse | null = null
   /** Where Node keeps what it was paused with. */
   _paused = false
+  /** Where Node keeps the server of the connection. */
+  server: Server | null
+  readonly encrypted: boolean | undefined
   /** The exchange that bytes written here belong to. */
   exchange: Exchange
   /** Responses of later requests that wait for their turn to write. */
   readonly waiting: ServerResponse[] = []
   /** Bytes sent to the I/O thread and not yet credited. */
   outstanding = 0
+  #isTunnel = false
+  #written = 0
+  #read: number
+  /** Bytes of a tunnel that were pushed and not taken yet. */
+  #unread = 0
+  /** Tunnel: the peer has ended its side. */
+  #hasEnded = false
   #blocked: (() => void) | null = null
-  #timer: NodeJS.Timeout | null = null
+  #finishing: Callback | null = null
   /** The native side has closed it. */
   #isGone = false
+  #dropMode = DROP_MODE_NOW
+  readonly #outbox: Outbox
+  readonly #lane: Lane
+  /** What names the connection itself. */
+  readonly #id: ExchangeId
 
   constructor(exchange: Exchange) {
-    super({ allowHalfOpen: true, autoDestroy: true, emitClose: true, decodeStrings: true })
+    super({ allowHalfOpen: true })
     this.exchange = exchange
+    this.server = exchange.target.server
+    this.#outbox = exchange.outbox
+    this.#lane = exchange.lane
+    this.#read = exchange.bytesRead
+    this.#id = { lane: exchange.lane, index: exchange.connectionIndex, generation: exchange.connectionGeneration }
+    const fields = this as unknown as SocketFields
     const { text } = exchange
     const [remoteAddress, remotePort, localAddress, localPort] = text.slice(text.lastIndexOf('\0') + 1).split(' ')
-    if (localPort !== undefined) {
-      this.remoteAddress = remoteAddress
-      this.remotePort = Number(remotePort)
-      this.remoteFamily = familyOf(remoteAddress)
-      this.localAddress = localAddress
-      this.localPort = Number(localPort)
-      this.localFamily = familyOf(localAddress)
-    }
+    const isTcp = localPort !== undefined
+    // Where Socket looks before it asks its handle.
+    fields._peername = isTcp
+      ? { address: remoteAddress, family: familyOf(remoteAddress), port: Number(remotePort) }
+      : noAddress
+    fields._sockname = isTcp
+      ? { address: localAddress, family: familyOf(localAddress), port: Number(localPort) }
+      : noAddress
     if ((exchange.flags & REQUEST_FLAG_ENCRYPTED) !== 0) this.encrypted = true
-    exchange.outbox.signal(KIND_WATCH, exchange, 0)
+    // A tunnel hears of its end anyway.
+    if (!exchange.isTunnel) exchange.outbox.signal(KIND_WATCH, exchange, 0)
     this.on('drain', passDrain)
+    this.on('timeout', handleTimeout)
   }
 
-  get readyState(): string {
-    if (this.readable && this.writable) return 'open'
-    if (this.readable) return 'readOnly'
-    return this.writable ? 'writeOnly' : 'closed'
+  static {
+    // Accessors in Socket too, but properties in its types: a class may not override one by the other.
+    Object.defineProperties(Connection.prototype, {
+      bytesRead: {
+        configurable: true,
+        get(this: Connection) {
+          return Math.max(this.#read, this.exchange.bytesRead)
+        },
+      },
+      bytesWritten: {
+        configurable: true,
+        get(this: Connection) {
+          return this.#written + this.writableLength
+        },
+      },
+    })
   }
 
-  get bufferSize(): number {
-    return this.writableLength
-  }
-
-  address(): { address?: string; family?: string; port?: number } {
-    if (this.localAddress === undefined) return {}
-    return { address: this.localAddress, family: this.localFamily, port: this.localPort }
-  }
-
-  /** Nagle's algorithm is always off (the I/O thread writes whole responses). */
-  setNoDelay(): this {
+  /** A socket without a handle would wait for 'connect' first. */
+  override ref(): this {
     return this
   }
 
-  /** TCP keep-alive probes are the I/O thread's business. */
-  setKeepAlive(): this {
+  override unref(): this {
     return this
   }
 
-  ref(): this {
-    return this
-  }
-
-  unref(): this {
-    return this
-  }
-
-  /** Emits 'timeout' after `ms` milliseconds without activity; 0 turns it off. */
-  setTimeout(ms: number, callback?: () => void): this {
-    this.timeout = ms
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    if (ms === 0) {
-      if (callback !== undefined) this.removeListener('timeout', callback)
-      return this
-    }
-    if (callback !== undefined) this.once('timeout', callback)
-    this.#timer = setTimeout(() => this.emit('timeout'), ms).unref()
-    return this
-  }
-
-  destroySoon(): void {
+  override destroySoon(): void {
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
     else this.once('finish', this.destroy)
   }
 
-  resetAndDestroy(): this {
+  override resetAndDestroy(): this {
+    this.#dropMode = DROP_MODE_RESET
     return this.destroy()
   }
 
-  override _read(): void {}
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
-    this.#send(chunk, 0, callback)
+  /** From now on the connection's bytes come and go here as they are. Node's own listeners for requests are off. */
+  becomeTunnel(exchange: Exchange): void {
+    this.#isTunnel = true
+    this.#read = exchange.bytesRead
+    this.exchange = exchange
+    exchange.connection = this
+    this.removeListener('drain', passDrain)
+    this.removeListener('timeout', handleTimeout)
+    exchange.outbox.signal(KIND_STARTED, exchange, 0)
   }
 
-  override _writev(chunks: { chunk: Buffer; encoding: BufferEncoding }[], callback: Callback): void {
-    this.#send(chunks.length === 1 ? chunks[0].chunk : Buffer.concat(chunks.map(({ chunk }) => chunk)), 0, callback)
+  /** Bytes of a tunnel; null: the peer has ended its side. */
+  receive(data: Buffer | null): void {
+    if (this.destroyed) return
+    ;(this as unknown as SocketFields)._unrefTimer()
+    if (data === null) {
+      this.#hasEnded = true
+      this.push(null)
+      // Whoever reads nothing must still hear of the end, as from a socket.
+      if (this.readableLength === 0) this.read(0)
+      return
+    }
+    this.#read += data.length
+    this.#unread += data.length
+    if (this.push(data)) this.#consume()
+  }
+
+  #consume(): void {
+    if (this.#unread === 0 || this.#isGone) return
+    const bytes = this.#unread
+    this.#unread = 0
+    this.#outbox.signal(KIND_CONSUME, this.exchange, bytes)
+  }
+
+  override _read(): void {
+    if (this.#isTunnel) this.#consume()
+  }
+
+  override _write(chunk: Chunk, encoding: BufferEncoding, callback: Callback): void {
+    this.#send(toBuffer(chunk, encoding), 0, callback)
+  }
+
+  override _writev(chunks: { chunk: Chunk; encoding: BufferEncoding }[], callback: Callback): void {
+    const buffers = chunks.map(({ chunk, encoding }) => toBuffer(chunk, encoding))
+    this.#send(buffers.length === 1 ? buffers[0] : Buffer.concat(buffers), 0, callback)
   }
 
   override _final(callback: Callback): void {
+    if (this.#isGone) {
+      callback()
+      return
+    }
+    if (this.#isTunnel) {
+      this.#outbox.raw(this.exchange, CHUNK_FLAG_LAST, 0, null)
+      // Finished when the kernel has all of it: what follows may be destroy().
+      if (this.outstanding === 0) callback()
+      else this.#finishing = callback
+      return
+    }
     callback()
     // The application is done with the connection as such, not only with a response: `socket.end()`.
-    if (!this.#isGone && this._httpMessage === null) this.destroy()
+    if (this._httpMessage === null) this.destroy()
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
     const blocked = this.#blocked
     this.#blocked = null
     blocked?.()
+    const finishing = this.#finishing
+    this.#finishing = null
+    finishing?.()
     if (!this.#isGone) {
       this.#isGone = true
-      this.exchange.outbox.signal(KIND_DESTROY, this.exchange, 0)
+      this.#outbox.signal(KIND_DROP, this.#id, this.#dropMode)
     }
+    // As Socket's own would, but with the 'close' argument that it has only with a handle.
+    this.setTimeout(0)
     callback(error)
+    process.nextTick(() => this.emit('close', error !== null && error !== undefined))
   }
 
   /** The I/O thread took `bytes` off its hands. */
   credit(bytes: number): void {
     this.outstanding = Math.max(0, this.outstanding - bytes)
-    this.#timer?.refresh()
+    ;(this as unknown as SocketFields)._unrefTimer()
+    if (this.outstanding === 0 && this.#finishing !== null) {
+      const finishing = this.#finishing
+      this.#finishing = null
+      finishing()
+    }
     const blocked = this.#blocked
     if (blocked === null || this.outstanding >= WINDOW_BYTES / 2) return
     this.#blocked = null
     blocked()
   }
 
-  /** The connection is closed natively. */
-  handleGone(): void {
+  /** The connection is closed natively; `reason` is an AbortReason. */
+  handleGone(reason: number): void {
+    if (this.#isGone) return
     this.#isGone = true
-    this.destroy()
+    if (!this.#isTunnel) {
+      this.destroy()
+    } else if (reason === ABORT_REASON_RESET) {
+      this.destroy(resetError())
+    } else if (this.#hasEnded && !this.readableEnded && this.writableEnded) {
+      // Both sides have ended in good order: what was not read yet still may be, and then the stream ends itself.
+      const finishing = this.#finishing
+      this.#finishing = null
+      finishing?.()
+    } else {
+      this.destroy()
+    }
   }
 
   /** Tells the I/O thread that the response is complete, after all that was written before. */
@@ -183,9 +265,9 @@ export class Connection extends Duplex {
   #send(data: Buffer, start: number, callback: Callback): void {
     const { exchange } = this
     let at = start
-    this.#timer?.refresh()
+    ;(this as unknown as SocketFields)._unrefTimer()
     while (at < data.length) {
-      if (this.destroyed) {
+      if (this.destroyed || this.#isGone) {
         callback()
         return
       }
@@ -196,21 +278,23 @@ export class Connection extends Duplex {
       const end = Math.min(at + PIECE_BYTES, data.length)
       const message = this._httpMessage
       // Interim responses (1xx) go before the head; everything else starts with it.
-      const isFinal = message === null || (message as unknown as { _headerSent: boolean })._headerSent
+      const isFinal = this.#isTunnel || message === null || (message as unknown as { _headerSent: boolean })._headerSent
       exchange.outbox.raw(
         exchange,
         isFinal ? CHUNK_FLAG_HEAD : 0,
-        isFinal && message !== null ? message.statusCode : 0,
+        isFinal && !this.#isTunnel && message !== null ? message.statusCode : 0,
         data.subarray(at, end),
       )
       this.outstanding += end - at
-      this.bytesWritten += end - at
+      this.#written += end - at
       if (isFinal) this.responseBytes += end - at
       at = end
     }
     callback()
   }
 }
+
+const noAddress = Object.freeze({})
 
 /** The response that writes here owes its own 'drain'. As in Node, where the server listens to its sockets for it. */
 function passDrain(this: Connection): void {
@@ -220,6 +304,24 @@ function passDrain(this: Connection): void {
   message.emit('drain')
 }
 
+/** As Node's server treats a socket without activity: whoever listens decides; nobody, and it is closed. */
+function handleTimeout(this: Connection): void {
+  const { req, isOver } = this.exchange
+  const isHeardByRequest = req !== null && !isOver && !req.complete && req.emit('timeout', this)
+  const isHeardByResponse = this._httpMessage?.emit('timeout', this) ?? false
+  const isHeardByServer = this.server?.emit('timeout', this) ?? false
+  if (!isHeardByRequest && !isHeardByResponse && !isHeardByServer) this.destroy()
+}
+
+/** Sockets leave strings as they are. */
+function toBuffer(chunk: Chunk, encoding: BufferEncoding): Buffer {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
+}
+
 function familyOf(address: string): string {
   return address.includes(':') ? 'IPv6' : 'IPv4'
+}
+
+function resetError(): Error {
+  return Object.assign(new Error('read ECONNRESET'), { errno: -104, code: 'ECONNRESET', syscall: 'read' })
 }

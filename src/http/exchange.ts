@@ -6,13 +6,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { clockUs } from '../seam/clock.js'
 import type { Lane, StartedExchange } from '../seam/lane.js'
 import type { Outbox } from '../seam/outbox.js'
+import { REQUEST_FLAG_TUNNEL } from '../seam/records.js'
 import type { Connection } from './connection.js'
-import type { ServerCore } from './server.js'
+import type { ServerCore } from './server-core.js'
+import type { Target } from './target.js'
 
 export const kExchange = Symbol('hornet.exchange')
 
 export class Exchange implements StartedExchange {
   readonly core: ServerCore
+  readonly target: Target
   readonly lane: Lane
   readonly outbox: Outbox
   readonly index: number
@@ -27,6 +30,8 @@ export class Exchange implements StartedExchange {
   readonly targetLength: number
   readonly headerCount: number
   readonly claimedAt = clockUs()
+  /** Bytes received on the connection when this was parsed. */
+  readonly bytesRead: number
   req: IncomingMessage | null = null
   res: ServerResponse | null = null
   /** The stand-in for the connection's socket, once someone asked for it. */
@@ -40,6 +45,7 @@ export class Exchange implements StartedExchange {
 
   constructor(
     core: ServerCore,
+    target: Target,
     lane: Lane,
     outbox: Outbox,
     index: number,
@@ -50,8 +56,10 @@ export class Exchange implements StartedExchange {
     text: string,
     targetLength: number,
     headerCount: number,
+    bytesRead: number,
   ) {
     this.core = core
+    this.target = target
     this.lane = lane
     this.outbox = outbox
     this.index = index
@@ -62,6 +70,12 @@ export class Exchange implements StartedExchange {
     this.text = text
     this.targetLength = targetLength
     this.headerCount = headerCount
+    this.bytesRead = bytesRead
+  }
+
+  /** Not a request: the connection's bytes as they are, both ways. */
+  get isTunnel(): boolean {
+    return (this.flags & REQUEST_FLAG_TUNNEL) !== 0
   }
 }
 

@@ -1,385 +1,303 @@
 /**
- * Between the lanes and the application: makes `req` and `res` of records, calls the listener, and ends what ends.
- * Event order follows Node's http server: what it does on a socket's events, this does on records.
+ * `http.Server` on the native core. It is Node's own Server with another way in: `listen()` binds as Node does, in all
+ * its forms, and then the native core accepts from the bound socket, parses, and hands requests over.
+ *
+ * What the core cannot show exactly as Node does goes through Node's own parser and code, over the core's connections:
+ * upgrades, CONNECT, `Expect`, malformed requests, and whole connections of a server that listens for 'connection' or
+ * sets what only Node's code knows of (`needsNode`).
  */
-import { AsyncResource } from 'node:async_hooks'
-import { Buffer } from 'node:buffer'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { WorkerPort } from '../seam/addon.js'
-import { Inbox, type InboxHandler } from '../seam/inbox.js'
-import type { Lane } from '../seam/lane.js'
-import { Outbox } from '../seam/outbox.js'
-import {
-  KIND_STARTED,
-  REQUEST_BODY_BLOCK_HIGH,
-  REQUEST_BODY_BLOCK_LOW,
-  REQUEST_BODY_LENGTH,
-  REQUEST_BYTES,
-  REQUEST_CONNECTION,
-  REQUEST_CONNECTION_GENERATION,
-  REQUEST_EXCHANGE,
-  REQUEST_FLAG_BODY_BLOCK,
-  REQUEST_FLAG_BODY_INLINE,
-  REQUEST_FLAG_BODY_STREAMED,
-  REQUEST_FLAG_KEEP_ALIVE,
-  REQUEST_FLAG_TEXT_BLOCK,
-  REQUEST_FLAGS,
-  REQUEST_GENERATION,
-  REQUEST_HEADER_COUNT,
-  REQUEST_METHOD,
-  REQUEST_TARGET_LENGTH,
-  REQUEST_TEXT_BLOCK_HIGH,
-  REQUEST_TEXT_BLOCK_LOW,
-  REQUEST_TEXT_LENGTH,
-} from '../seam/records.js'
-import { Births } from './births.js'
-import { Connection } from './connection.js'
-import { Exchange, exchangeOf } from './exchange.js'
-import {
-  endBody,
-  Incoming,
-  type IncomingFields,
-  initialiseIncoming,
-  installIncoming,
-  pushBody,
-  readStreamed,
-} from './incoming.js'
-import { kWritableFinished } from './internals.js'
-import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
+import http, { type RequestListener, type ServerOptions } from 'node:http'
+import type { ListenerOptions } from '../seam/addon.js'
+import { DROP_MODE_IDLE, DROP_MODE_NOW, TUNNEL_REASON_BROKEN_BODY } from '../seam/records.js'
+import type { Connection } from './connection.js'
+import type { Exchange } from './exchange.js'
+import type { Handover, ServerCore } from './server-core.js'
+import { type Hosted, type Standalone, standaloneCore } from './standalone.js'
+import { emitRequest, serveByNode, type Target } from './target.js'
 
-export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
-
-export interface ServerCoreOptions {
-  listener: Listener
-  /** For the Keep-Alive field of responses framed by Node's code; milliseconds. */
-  keepAliveMs: number
-  /** Told of what the application threw or rejected with, after the client has its answer. */
-  onError: (error: unknown, req: IncomingMessage) => void
+/** Fields and methods of Node's Server that its types leave out, and ours. */
+interface ServerFields extends http.Server {
+  _handle: Handle | null
+  _connections: number
+  _unref?: boolean
+  _emitCloseIfDrained(): void
+  keepAliveTimeoutBuffer?: number
+  noDelay?: boolean
+  keepAlive?: boolean
+  keepAliveInitialDelay?: number
+  insecureHTTPParser?: boolean
+  maxHeaderSize?: number
+  [kHandle]: Handle | null
+  [kHome]: Home
 }
 
-type Message = ServerResponse & OutgoingFields
+/** What Node's net module binds and listens with. */
+interface Handle {
+  fd?: number
+  getsockname?: (out: object) => number
+  listen: (backlog: number) => number
+}
 
-// Deprecated in the docs only, and the one way to run ticks and microtasks between two requests of a batch: the event
-// loop would run them after the whole batch. About 35 ns when there are none.
-const runTicks = (process as unknown as { _tickCallback: () => void })._tickCallback
+const kHandle = Symbol('hornet.handle')
+const kHome = Symbol('hornet.home')
+const kKeepAliveTimeout = Symbol('hornet.keepAliveTimeout')
 
-export class ServerCore implements InboxHandler {
-  readonly inbox: Inbox
-  readonly #options: ServerCoreOptions
-  readonly #lanes: readonly Lane[]
-  readonly #outboxes: Outbox[] = []
-  /** By I/O thread, then by exchange slot: what runs now. */
-  readonly #exchanges: (Exchange | null)[][]
-  /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
-  readonly #connections: Map<number, Connection>[]
-  readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
-  readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
-  #port: WorkerPort | null = null
-  /** Responses that ended on the lean road and owe their events. */
-  #finished: Message[] = []
-  #finishScheduled = false
-  #isDispatching = false
-  #running = 0
-  #onIdle: (() => void) | null = null
+const NodeServer = http.Server as unknown as {
+  new (options?: ServerOptions, listener?: RequestListener): http.Server
+  prototype: http.Server
+  call(target: object, options: unknown, listener: unknown): void
+}
 
-  constructor(lanes: readonly Lane[], options: ServerCoreOptions) {
-    installIncoming()
-    installOutgoing()
-    this.#options = options
-    this.#lanes = lanes
-    this.#exchanges = lanes.map(() => [])
-    this.#connections = lanes.map(() => new Map())
-    this.inbox = new Inbox(lanes, this)
+/** A server as it is when nothing was asked of it. */
+const plain = new NodeServer() as unknown as Record<string | symbol, unknown>
+/** What the native core cannot do as Node does, when it is not as in a plain server. */
+const nodesOwn: (string | symbol)[] = [
+  'timeout',
+  'maxHeadersCount',
+  'maxRequestsPerSocket',
+  'requestTimeout',
+  'headersTimeout',
+  'connectionsCheckingInterval',
+  'httpAllowHalfOpen',
+  'rejectNonStandardBodyWrites',
+  'requireHostHeader',
+  'highWaterMark',
+  'optimizeEmptyRequests',
+  'shouldUpgradeCallback',
+  // The classes of req and res, and the headers to be unique.
+  ...Object.getOwnPropertySymbols(plain).filter((symbol) =>
+    ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders'].includes(symbol.description ?? ''),
+  ),
+]
+
+/** True when Node's own parser and code must serve the server's connections for it to see what it asked for. */
+function needsNode(server: ServerFields): boolean {
+  // Node's own listener is one of them.
+  if (server.listenerCount('connection') !== 1 || server.listenerCount('timeout') > 0) return true
+  const fields = server as unknown as Record<string | symbol, unknown>
+  return nodesOwn.some((name) => fields[name] !== plain[name])
+}
+
+/** A server's place at the native core. */
+class Home implements Hosted {
+  readonly target: Target & { readonly server: http.Server }
+  readonly #server: ServerFields
+  #core: Standalone | null = null
+  #index = -1
+
+  constructor(server: ServerFields) {
+    this.#server = server
+    // Node's way: what a listener throws is uncaught.
+    this.target = { listener: emitRequest, server, keepAliveMs: server.keepAliveTimeout, onError: null }
   }
 
-  attach(port: WorkerPort, ioControl: Int32Array): void {
-    this.#port = port
-    for (const lane of this.#lanes) this.#outboxes.push(new Outbox(lane, ioControl, port))
-    this.inbox.attach(port)
-    // Leaves the lanes marked as asleep, so that the first request wakes this thread.
-    this.pump()
+  get isReferenced(): boolean {
+    return !this.#server._unref
   }
 
-  /** What native code calls. */
-  pump(): void {
-    this.inbox.pump()
-    for (const outbox of this.#outboxes) outbox.flushOverflow()
-  }
-
-  /** Requests whose response is not complete. */
-  get running(): number {
-    return this.#running
-  }
-
-  /** Calls back once nothing runs; at once when nothing does. */
-  whenIdle(callback: () => void): void {
-    if (this.#running === 0) callback()
-    else this.#onIdle = callback
-  }
-
-  handleRequest(lane: Lane, at: number): void {
-    const { words } = lane
-    const flags = words[at + REQUEST_FLAGS]
-    const textLength = words[at + REQUEST_TEXT_LENGTH]
-    const start = at * 4 + REQUEST_BYTES
-    let bodyStart = start + textLength
-    let text: string
-    if ((flags & REQUEST_FLAG_TEXT_BLOCK) === 0) {
-      text = lane.bytes.latin1Slice(start, bodyStart)
-    } else {
-      text = this.#takeBlock(
-        words[at + REQUEST_TEXT_BLOCK_LOW],
-        words[at + REQUEST_TEXT_BLOCK_HIGH],
-        textLength,
-      ).toString('latin1')
-      bodyStart = start
-    }
-    const exchange = new Exchange(
-      this,
-      lane,
-      this.#outboxes[lane.ioThread],
-      words[at + REQUEST_EXCHANGE],
-      words[at + REQUEST_GENERATION],
-      words[at + REQUEST_CONNECTION],
-      words[at + REQUEST_CONNECTION_GENERATION],
-      flags,
-      text,
-      words[at + REQUEST_TARGET_LENGTH],
-      words[at + REQUEST_HEADER_COUNT],
-    )
-    let body: Buffer | null = null
-    if ((flags & REQUEST_FLAG_BODY_INLINE) !== 0) {
-      body = Buffer.from(lane.bytes.subarray(bodyStart, bodyStart + words[at + REQUEST_BODY_LENGTH]))
-    } else if ((flags & REQUEST_FLAG_BODY_BLOCK) !== 0) {
-      body = this.#takeBlock(
-        words[at + REQUEST_BODY_BLOCK_LOW],
-        words[at + REQUEST_BODY_BLOCK_HIGH],
-        words[at + REQUEST_BODY_LENGTH],
-      )
-    }
-    this.#begin(exchange, words[at + REQUEST_METHOD], body)
-  }
-
-  #takeBlock(low: number, high: number, length: number): Buffer {
-    if (this.#port === null) throw new Error('not attached')
-    return this.#port.takeBlock(low, high, length)
-  }
-
-  #begin(exchange: Exchange, method: number, body: Buffer | null): void {
-    const req = this.#requests.make(exchange, method)
-    const res = this.#responses.make(exchange, req)
-    const fields = res as unknown as OutgoingFields
-    fields._keepAliveTimeout = this.#options.keepAliveMs
-    res.shouldKeepAlive = (exchange.flags & REQUEST_FLAG_KEEP_ALIVE) !== 0
-    exchange.req = req
-    exchange.res = res
-    this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
-    this.#running++
-    const isStreamed = (exchange.flags & REQUEST_FLAG_BODY_STREAMED) !== 0
-    if (isStreamed) {
-      exchange.bodyEnded = false
-      ;(req as unknown as IncomingFields)._read = readStreamed
-      exchange.outbox.signal(KIND_STARTED, exchange, 0)
-    }
-    this.#isDispatching = true
+  /** In place of the handle's own listen(): 0 or a negative errno. */
+  listen(fd: number, backlog: number): number {
+    this.#core = standaloneCore()
     try {
-      // A context of its own, as each request has on Node: what one enters, the next does not see.
-      const result = new AsyncResource('HTTPINCOMINGMESSAGE').runInAsyncScope(
-        this.#options.listener,
-        undefined,
-        req,
-        res,
-      )
-      if (isThenable(result)) result.then(undefined, (error: unknown) => this.#fail(exchange, error))
+      this.#index = this.#core.listen(this, fd, backlog, this.#options())
+      return 0
     } catch (error) {
-      this.#fail(exchange, error)
+      const { errno } = error as NodeJS.ErrnoException // the core throws nothing else
+      if (errno === undefined) throw error
+      return errno
     }
-    this.#isDispatching = false
-    this.#requests.observe(req)
-    this.#responses.observe(res)
-    if (!isStreamed) {
-      // The rest of the message follows its head, as it does from Node's parser.
-      if (body !== null && !req.destroyed) req.push(body)
-      endBody(exchange)
-    }
-    if (this.#finished.length > 0) this.#flushFinished()
   }
 
-  settle(): void {
-    runTicks()
+  close(): void {
+    if (this.#index === -1) return
+    this.#core?.close(this.#index)
+    this.#index = -1
   }
 
-  /** The application failed before or while it answered: 500 if nothing was sent, else the connection is cut. */
-  #fail(exchange: Exchange, error: unknown): void {
-    const { req, res } = exchange
-    if (req === null || res === null) return
-    // The client left, and the application stumbled over just that: its fault is the peer's.
-    if (req.destroyed && isAbort(error)) return
-    if (!exchange.isOver && !res.writableEnded) {
-      if (res.headersSent) {
-        this.connectionOf(exchange).destroy()
-      } else {
-        for (const name of res.getHeaderNames()) res.removeHeader(name)
-        res.statusCode = 500
-        res.statusMessage = ''
-        res.setHeader('Content-Type', 'text/plain; charset=utf-8')
-        res.end('Internal Server Error\n')
+  /** The server's settings have changed. */
+  configure(): void {
+    this.target.keepAliveMs = this.#server.keepAliveTimeout
+    if (this.#index !== -1) this.#core?.configure(this.#index, this.#options())
+  }
+
+  updateReference(): void {
+    this.#core?.updateReference()
+  }
+
+  drop(mode: number): void {
+    this.#core?.drop(this, mode)
+  }
+
+  handleOffer(core: ServerCore, exchange: Exchange): 'native' | 'node' | 'dropped' {
+    const server = this.#server
+    if (server.maxConnections && server._connections >= server.maxConnections) {
+      server.emit('drop', dropData(exchange))
+      return 'dropped'
+    }
+    server._connections++
+    if (!needsNode(server)) return 'native'
+    server.emit('connection', core.openTunnel(exchange))
+    return 'node'
+  }
+
+  // What our parser refuses is Node's to judge: it is refused with the event, the codes and the words that Node has for
+  // it, or served if Node serves it.
+  handleUnparsed(core: ServerCore, { exchange, reason }: Handover): void {
+    const connection = core.openTunnel(exchange)
+    if (reason === TUNNEL_REASON_BROKEN_BODY) this.#refuseBody(connection)
+    else serveByNode(this.#server, connection)
+  }
+
+  /** A body in chunks that is none: Node's parser sees it behind a head of ours, and says what it says of such. */
+  #refuseBody(connection: Connection): void {
+    const server = this.#server
+    const isUnknown = (event: string): boolean => event === 'request'
+    const front = Object.create(server, {
+      emit: {
+        // The request was told of already.
+        value: (event: string, ...args: unknown[]) =>
+          isUnknown(event) || Reflect.apply(server.emit, server, [event, ...args]),
+      },
+    }) as http.Server
+    serveByNode(front, connection)
+    connection.receive(Buffer.from('POST / HTTP/1.1\r\nHost: hornet\r\nTransfer-Encoding: chunked\r\n\r\n'))
+    // Should Node wait for more before it complains: ours has seen enough.
+    setImmediate(() => {
+      if (connection.destroyed) return
+      const error = new Error('Parse Error: Invalid character in chunk size')
+      connection.emit('error', Object.assign(error, { code: 'HPE_INVALID_CHUNK_SIZE', reason: 'Invalid character' }))
+    })
+  }
+
+  handleClosed(): void {
+    this.#server._connections--
+    this.#server._emitCloseIfDrained()
+  }
+
+  #options(): ListenerOptions {
+    const { keepAliveTimeout, keepAliveTimeoutBuffer, headersTimeout, requestTimeout, maxHeaderSize } = this.#server
+    const headBytesMax = maxHeaderSize || http.maxHeaderSize
+    return {
+      requestLineBytesMax: headBytesMax,
+      fieldBytesMax: headBytesMax,
+      headBytesMax,
+      fieldsMax: 512,
+      headerTimeoutMs: headersTimeout,
+      bodyTimeoutMs: requestTimeout,
+      bodyBufferBytes: 0,
+      keepAliveMs: keepAliveTimeout > 0 ? keepAliveTimeout + (keepAliveTimeoutBuffer ?? 0) : 0,
+      keepAliveHintSeconds: Math.floor(keepAliveTimeout / 1000),
+      writeTimeoutMs: 0,
+      offersConnections: true,
+      handsOverUpgrade: true,
+      handsOverConnect: true,
+      handsOverExpect: true,
+      handsOverFaults: true,
+    }
+  }
+}
+
+function dropData(exchange: Exchange): object | undefined {
+  const { text } = exchange
+  const [remoteAddress, remotePort, localAddress, localPort] = text.slice(text.lastIndexOf('\0') + 1).split(' ')
+  if (localPort === undefined) return undefined
+  const family = (address: string): string => (address.includes(':') ? 'IPv6' : 'IPv4')
+  return {
+    localAddress,
+    localPort: Number(localPort),
+    localFamily: family(localAddress),
+    remoteAddress,
+    remotePort: Number(remotePort),
+    remoteFamily: family(remoteAddress),
+  }
+}
+
+function homeOf(server: ServerFields): Home {
+  if (server[kHome] === undefined) {
+    Object.defineProperty(server, kHome, { value: new Home(server) })
+  }
+  return server[kHome]
+}
+
+/** As Node's `http.Server`: callable without `new`, and inheritable in the old way (`http.Server.call(this)`). */
+function HornetServer(this: ServerFields | undefined, options?: unknown, listener?: unknown): unknown {
+  if (!(this instanceof HornetServer)) {
+    return new (Server as unknown as new (options: unknown, listener: unknown) => unknown)(options, listener)
+  }
+  const server = this as unknown as ServerFields
+  NodeServer.call(server, options, listener)
+  if (server.insecureHTTPParser) {
+    process.emitWarning('hornet/http has no insecure parser: insecureHTTPParser is ignored', 'HornetWarning')
+    server.insecureHTTPParser = false
+  }
+  return undefined
+}
+Object.defineProperty(HornetServer, 'name', { value: 'Server' })
+Object.setPrototypeOf(HornetServer, http.Server)
+Object.setPrototypeOf(HornetServer.prototype, NodeServer.prototype)
+
+const methods: Record<string, (this: ServerFields, ...args: never[]) => unknown> = {
+  ref() {
+    const result = NodeServer.prototype.ref.call(this)
+    homeOf(this).updateReference()
+    return result
+  },
+  unref() {
+    const result = NodeServer.prototype.unref.call(this)
+    homeOf(this).updateReference()
+    return result
+  },
+  closeAllConnections() {
+    NodeServer.prototype.closeAllConnections.call(this)
+    homeOf(this).drop(DROP_MODE_NOW)
+  },
+  closeIdleConnections() {
+    NodeServer.prototype.closeIdleConnections.call(this)
+    homeOf(this).drop(DROP_MODE_IDLE)
+  },
+}
+for (const [name, value] of Object.entries(methods)) {
+  Object.defineProperty(HornetServer.prototype, name, { value, writable: true, configurable: true, enumerable: true })
+}
+
+Object.defineProperties(HornetServer.prototype, {
+  // Node sets this to what it has bound, calls its listen(), and clears it at the end.
+  _handle: {
+    configurable: true,
+    enumerable: true,
+    get(this: ServerFields) {
+      return this[kHandle] ?? null
+    },
+    set(this: ServerFields, handle: Handle | null) {
+      const previous = this[kHandle] ?? null
+      this[kHandle] = handle
+      if (previous !== null && previous !== handle) homeOf(this).close()
+      // A cluster worker's is none of ours: the primary accepts.
+      const fd = handle?.fd
+      if (handle === null || fd === undefined || fd < 0) return
+      handle.listen = (backlog) => {
+        // Where libuv keeps an address in use for its own listen() to report.
+        const error = handle.getsockname?.({}) ?? 0
+        return error !== 0 ? error : homeOf(this).listen(fd, backlog)
       }
-    }
-    this.#options.onError(error, req)
-  }
+    },
+  },
+  keepAliveTimeout: {
+    configurable: true,
+    enumerable: true,
+    get(this: ServerFields) {
+      return (this as unknown as Record<symbol, unknown>)[kKeepAliveTimeout]
+    },
+    set(this: ServerFields, milliseconds: number) {
+      ;(this as unknown as Record<symbol, unknown>)[kKeepAliveTimeout] = milliseconds
+      if (this[kHome] !== undefined) homeOf(this).configure()
+    },
+  },
+})
 
-  handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void {
-    const exchange = this.#find(lane, index, generation)
-    if (exchange !== null) pushBody(exchange, flags, data)
-  }
+export const Server = HornetServer as unknown as typeof http.Server
 
-  handleAbort(lane: Lane, index: number, generation: number): void {
-    const exchange = this.#find(lane, index, generation)
-    if (exchange === null) return
-    this.#forget(exchange)
-    const { req, res } = exchange
-    exchange.isOver = true
-    const connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
-    if (connection?.exchange === exchange) connection.handleGone()
-    const message = res as Message
-    if (!message._closed) {
-      message.destroyed = true
-      message._closed = true
-      message.emit('close')
-    }
-    if (req !== null && !req.destroyed) {
-      req.destroy(abortError())
-    }
-  }
-
-  handleCredit(lane: Lane, index: number, generation: number, bytes: number): void {
-    this.#find(lane, index, generation)?.connection?.credit(bytes)
-  }
-
-  handleConnectionClosed(lane: Lane, index: number, generation: number): void {
-    const connections = this.#connections[lane.ioThread]
-    const connection = connections.get(index)
-    if (connection === undefined || connection.exchange.connectionGeneration !== generation) return
-    connections.delete(index)
-    connection.handleGone()
-  }
-
-  /** The stand-in for the exchange's connection: one object as long as the connection lives. */
-  connectionOf(exchange: Exchange): Connection {
-    if (exchange.connection !== null) return exchange.connection
-    const connections = this.#connections[exchange.lane.ioThread]
-    let connection = connections.get(exchange.connectionIndex)
-    if (connection === undefined || connection.exchange.connectionGeneration !== exchange.connectionGeneration) {
-      connection = new Connection(exchange)
-      if (exchange.isOver) connection.handleGone()
-      else connections.set(exchange.connectionIndex, connection)
-    } else if (connection._httpMessage === null) {
-      connection.exchange = exchange
-    }
-    exchange.connection = connection
-    return connection
-  }
-
-  /** Gives a response the stand-in to write to, when its turn has come. */
-  assignSocket(res: Message, exchange: Exchange): void {
-    const connection = this.connectionOf(exchange)
-    res.prependListener('finish', () => this.#finishRaw(res, exchange))
-    if (connection._httpMessage !== null) {
-      connection.waiting.push(res)
-      return
-    }
-    connection.exchange = exchange
-    res.assignSocket(connection as never)
-  }
-
-  /** The lean road's end: events are owed, but not inside the application's call of end(). */
-  finishLater(res: Message, exchange: Exchange): void {
-    this.#forget(exchange)
-    this.#finished.push(res)
-    if (this.#isDispatching || this.#finishScheduled) return
-    this.#finishScheduled = true
-    process.nextTick(() => {
-      this.#finishScheduled = false
-      this.#flushFinished()
-    })
-  }
-
-  #flushFinished(): void {
-    const finished = this.#finished
-    this.#finished = []
-    for (const res of finished) {
-      // Where Node's own 'finish' notes it.
-      if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
-      if (res._eventsCount > 0) res.emit('finish')
-      const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
-      // Someone may wait for its end; a body nobody reads must not stay.
-      if (!req._consumed && req._eventsCount > 0 && req.complete) req._dump()
-      if (res._closed) continue
-      res.destroyed = true
-      res._closed = true
-      if (res._eventsCount > 0) res.emit('close')
-    }
-  }
-
-  /** Node's road's end: everything was written to the stand-in. */
-  #finishRaw(res: Message, exchange: Exchange): void {
-    if (exchange.isOver) return
-    exchange.isOver = true
-    this.#forget(exchange)
-    const connection = this.connectionOf(exchange)
-    const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
-    connection.finishResponse(exchange, res._last || !hasWholeBody(res, connection))
-    if (exchange.bodyEnded && !req._consumed) req._dump()
-    if (connection._httpMessage === res) res.detachSocket(connection as never)
-    process.nextTick(() => {
-      if (res._closed) return
-      res.destroyed = true
-      res._closed = true
-      res.emit('close')
-    })
-    const next = connection.waiting.shift() as Message | undefined
-    if (next === undefined) return
-    connection.exchange = exchangeOf(next) as Exchange
-    next.assignSocket(connection as never)
-  }
-
-  #find(lane: Lane, index: number, generation: number): Exchange | null {
-    const exchange = this.#exchanges[lane.ioThread][index]
-    return exchange !== undefined && exchange !== null && exchange.generation === generation ? exchange : null
-  }
-
-  #forget(exchange: Exchange): void {
-    const table = this.#exchanges[exchange.lane.ioThread]
-    if (table[exchange.index] !== exchange) return
-    table[exchange.index] = null
-    this.#running--
-    if (this.#running === 0 && this.#onIdle !== null) {
-      const onIdle = this.#onIdle
-      this.#onIdle = null
-      onIdle()
-    }
-  }
-}
-
-/**
- * False when other bytes were written than Content-Length said: the peer would take what comes next on the connection for
- * a part of this response, or wait for what never comes.
- */
-function hasWholeBody(res: Message, connection: Connection): boolean {
-  if (!res._hasBody || res.chunkedEncoding || res._contentLength === null || res._header === null) return true
-  return connection.responseBytes === res._header.length + res._contentLength
-}
-
-/** What Node destroys a request with when its client leaves. */
-function abortError(): Error {
-  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.message === 'aborted' && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+/** As Node's `http.createServer`. */
+export function createServer(options?: ServerOptions | RequestListener, listener?: RequestListener): http.Server {
+  return new (Server as unknown as new (options: unknown, listener: unknown) => http.Server)(options, listener)
 }

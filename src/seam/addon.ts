@@ -29,11 +29,43 @@ export interface NativeLimits {
   keepAliveMs: number
 }
 
+/** What one listener does differently from the server; what is left out is as the server's `limits` say. */
+export interface ListenerOptions
+  extends Partial<
+    Pick<
+      NativeLimits,
+      | 'requestLineBytesMax'
+      | 'fieldsMax'
+      | 'fieldBytesMax'
+      | 'headBytesMax'
+      | 'bodyBufferBytes'
+      | 'headerTimeoutMs'
+      | 'bodyTimeoutMs'
+      | 'keepAliveMs'
+    >
+  > {
+  /** What responses say of the keep-alive time, in seconds; 0: nothing. */
+  keepAliveHintSeconds?: number
+  /** How long a peer may take no byte of a response; 0: for ever. */
+  writeTimeoutMs?: number
+  /** Offers each connection to the worker before a byte is read (TUNNEL_REASON_OFFER). Default false. */
+  offersConnections?: boolean
+  /** Requests for another protocol go to the worker as tunnels; otherwise Upgrade is ignored. Default false. */
+  handsOverUpgrade?: boolean
+  /** So do CONNECT requests; otherwise they are answered 501. Default false. */
+  handsOverConnect?: boolean
+  /** So do requests with an Expect field; otherwise the server answers that itself. Default false. */
+  handsOverExpect?: boolean
+  /** So does what the parser refuses; otherwise the server answers it itself. Default false. */
+  handsOverFaults?: boolean
+}
+
 /** Where to listen. A `unix` path is created by the core and removed at close. */
 export type ListenerSpec =
   | { kind: 'tcp'; host: string; port: number; reusePort: boolean; backlog: number }
   | { kind: 'unix'; path: string; mode: number; backlog: number }
-  | { kind: 'fd'; fd: number; backlog: number }
+  /** `isLent`: the descriptor stays its owner's; otherwise it is closed with the listener. Default false. */
+  | { kind: 'fd'; fd: number; backlog: number; isLent?: boolean }
 
 /** What a listener is bound to once open. `port` is 0 for unix sockets. */
 export interface BoundAddress {
@@ -41,6 +73,8 @@ export interface BoundAddress {
   address: string
   family: 'IPv4' | 'IPv6' | 'unix'
   port: number
+  /** Number of the listener, from 0, never used twice: what request records name it by. */
+  index: number
 }
 
 export type NativeEvent =
@@ -116,7 +150,13 @@ export interface NativeServer {
   /** Number that `attachWorker` takes, in any thread of this process. */
   readonly handle: number
   /** Opens a listener. Throws an Error with `code` (`EADDRINUSE`, `EACCES`, …) when it cannot. Does not accept yet. */
-  listen(spec: ListenerSpec): BoundAddress
+  listen(spec: ListenerSpec, options?: ListenerOptions): BoundAddress
+  /** For the connections that the listener has and will have. */
+  configureListener(index: number, options: ListenerOptions): void
+  /** Accepts no more from it. Its address is free when this returns; its open connections stay. */
+  closeListener(index: number): void
+  /** Requests of the listener may go to this worker, which was added with `servesAll` false. */
+  adoptListener(workerId: number, index: number): void
   /** Starts the I/O threads; connections are accepted from now on. */
   start(): void
   /** Announces a worker and its lanes (typed arrays over the SharedArrayBuffers, one per I/O thread). After `requestsMax` requests, unless that is 0, `worker-spent` follows. */
@@ -125,6 +165,7 @@ export interface NativeServer {
     lanes: Uint8Array[],
     requestRingBytes: number,
     inFlightMax: number,
+    /** Default true; false: only the listeners named with `adoptListener`. */
     servesAll?: boolean,
     requestsMax?: number,
   ): void
@@ -149,6 +190,8 @@ export interface NativeServerOptions {
   ioControl: Uint8Array
   limits: NativeLimits
   onEvent: (event: NativeEvent) => void
+  /** Does not keep the event loop of its thread running. Default false. */
+  isBackground?: boolean
 }
 
 /** A worker's end of its lanes. */
@@ -157,6 +200,11 @@ export interface WorkerPort {
   wake(index: number): void
   /** Asks for one more call of the pump from the event loop. */
   wakeSelf(): void
+  /** Has an error that nothing caught treated as Node treats such: 'uncaughtException', or the end of the process. */
+  reportUncaught(error: unknown): void
+  /** Whether it keeps the event loop running while nothing else does. It does at first. */
+  ref(): void
+  unref(): void
   /** Copies a block out into a new Buffer and gives up this side's hold on it. */
   takeBlock(low: number, high: number, length: number): Buffer
   /** Copies bytes into a new block; its address is written into `out` as two 32-bit halves. */

@@ -39,7 +39,8 @@ export interface InboxHandler {
   /** Called between two requests: ticks and microtasks of the first run before the second. May throw. */
   settle(): void
   handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void
-  handleAbort(lane: Lane, index: number, generation: number): void
+  /** `reason` is an AbortReason. */
+  handleAbort(lane: Lane, index: number, generation: number, reason: number): void
   handleCredit(lane: Lane, index: number, generation: number, bytes: number): void
   handleConnectionClosed(lane: Lane, index: number, generation: number): void
 }
@@ -101,7 +102,12 @@ export class Inbox {
             this.#readChunk(lane, at)
             break
           case KIND_ABORT:
-            this.#handler.handleAbort(lane, words[at + SIGNAL_EXCHANGE], words[at + SIGNAL_GENERATION])
+            this.#handler.handleAbort(
+              lane,
+              words[at + SIGNAL_EXCHANGE],
+              words[at + SIGNAL_GENERATION],
+              words[at + SIGNAL_VALUE],
+            )
             started = true
             break
           case KIND_CREDIT:

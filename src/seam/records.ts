@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = '4687b9d816ff6f74'
+export const layoutFingerprint = 'aad4241326555721'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -43,6 +43,28 @@ export const KIND_DESTROY = 19
 export const KIND_STARTED = 20
 /** SignalRecord: tell this worker with kClosed when the exchange's connection closes */
 export const KIND_WATCH = 21
+/** SignalRecord: the connection of this offer is to be served by the server's own parser */
+export const KIND_ADMIT = 22
+/** SignalRecord, naming a connection: close it; `value` is a DropMode */
+export const KIND_DROP = 23
+
+// enum DropMode
+// What kDrop asks for.
+/** whatever it is doing */
+export const DROP_MODE_NOW = 0
+/** only when it has answered a request and waits for the next */
+export const DROP_MODE_IDLE = 1
+/** at once, with a reset */
+export const DROP_MODE_RESET = 2
+
+// enum AbortReason
+// Why an exchange was aborted: the value of kAbort.
+/** the peer left, or the server closed the connection */
+export const ABORT_REASON_GONE = 0
+/** the peer's reset, or another error of the socket */
+export const ABORT_REASON_RESET = 1
+/** the rest of the request was refused; the server answered it */
+export const ABORT_REASON_FAULT = 2
 
 // enum ClaimState
 // Who holds a request record. Changed by compare-exchange from kUnclaimed only.
@@ -73,6 +95,24 @@ export const REQUEST_FLAG_UPGRADE = 128
 export const REQUEST_FLAG_TEXT_BLOCK = 256
 /** the body follows in kBodyChunk records, once the worker has sent kStarted */
 export const REQUEST_FLAG_BODY_STREAMED = 512
+/** no request: the connection's bytes themselves, both ways, `reason` says why */
+export const REQUEST_FLAG_TUNNEL = 1024
+
+// enum TunnelReason
+// Why bytes are handed over unparsed (kRequestTunnel); the number is `fault` for kTunnelFault.
+export const TUNNEL_REASON_NONE = 0
+/** a connection was accepted: kStarted takes it as it is, kAdmit gives it back to be parsed */
+export const TUNNEL_REASON_OFFER = 1
+/** a request that asks for another protocol */
+export const TUNNEL_REASON_UPGRADE = 2
+/** a CONNECT request */
+export const TUNNEL_REASON_CONNECT = 3
+/** a request with an Expect field */
+export const TUNNEL_REASON_EXPECT = 4
+/** what the parser refused: `fault` is its status */
+export const TUNNEL_REASON_FAULT = 5
+/** a body in chunks that is none, from the chunk on; its request was aborted (kAbortFault) */
+export const TUNNEL_REASON_BROKEN_BODY = 6
 
 // enum ChunkFlag
 // Flags of ChunkRecord.
@@ -155,8 +195,15 @@ export const REQUEST_TEXT_BLOCK_HIGH = 15
 /** address of the body block */
 export const REQUEST_BODY_BLOCK_LOW = 16
 export const REQUEST_BODY_BLOCK_HIGH = 17
-export const REQUEST_BYTES = 72
-export const REQUEST_WORDS = 18
+/** TunnelReason */
+export const REQUEST_REASON = 18
+/** HTTP status of what was refused, with kTunnelFault */
+export const REQUEST_FAULT = 19
+/** bytes received on the connection, this request's included */
+export const REQUEST_BYTES_READ_LOW = 20
+export const REQUEST_BYTES_READ_HIGH = 21
+export const REQUEST_BYTES = 88
+export const REQUEST_WORDS = 22
 
 // struct ChunkRecord
 // More bytes of one message: a request body chunk, or response bytes.
@@ -181,16 +228,16 @@ export const CHUNK_BYTES = 40
 export const CHUNK_WORDS = 10
 
 // struct SignalRecord
-// A word about one exchange (or, with kClosed, one connection).
+// A word about one exchange (or, with kClosed and kDrop, one connection).
 /** bytes: 24 */
 export const SIGNAL_LENGTH = 0
-/** kAbort, kCredit, kClosed, kConsume, kDestroy, kStarted or kWatch */
+/** which of the kinds above that name SignalRecord */
 export const SIGNAL_KIND = 1
 /** slot index */
 export const SIGNAL_EXCHANGE = 2
 /** slot generation */
 export const SIGNAL_GENERATION = 3
-/** bytes for kCredit and kConsume; reason for kAbort */
+/** bytes for kCredit and kConsume; AbortReason for kAbort; DropMode for kDrop */
 export const SIGNAL_VALUE = 4
 export const SIGNAL_RESERVED = 5
 export const SIGNAL_BYTES = 24

@@ -4,7 +4,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hooks } from '../config/hooks.js'
 import { HornetError } from '../errors.js'
-import { ServerCore } from '../http/server.js'
+import { ServerCore } from '../http/server-core.js'
+import type { Target } from '../http/target.js'
 import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { loadAddon } from '../seam/addon.js'
 import { Lane } from '../seam/lane.js'
@@ -44,12 +45,14 @@ async function serve(spec: WorkerData): Promise<void> {
   const self = { workerId: spec.workerId, generation: spec.generation }
   await hooks.workerInit?.(self)
   const app = await loadApp(spec.app)
-  const core = new ServerCore(lanes, {
+  const target: Target = {
     listener: app.listener,
+    server: app.server ?? null,
     keepAliveMs: spec.keepAliveMs,
     onError: (error, req) =>
       tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` }),
-  })
+  }
+  const core = new ServerCore(lanes, { targetOf: () => target })
   const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
   core.attach(port, new Int32Array(spec.ioControl))
   const { workerExit } = hooks

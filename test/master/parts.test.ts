@@ -95,8 +95,8 @@ test('the banner', () => {
     pid: 7,
     appPath: '/srv/app.mjs',
     addresses: [
-      { kind: 'tcp', address: '::1', family: 'IPv6', port: 80 },
-      { kind: 'unix', address: '/run/a.sock', family: 'unix', port: 0 },
+      { kind: 'tcp', address: '::1', family: 'IPv6', port: 80, index: 0 },
+      { kind: 'unix', address: '/run/a.sock', family: 'unix', port: 0, index: 1 },
     ],
     workers: 1,
     ioThreads: 2,

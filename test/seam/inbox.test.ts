@@ -174,7 +174,8 @@ test('pads are skipped, at the end of the ring and of all positions', () => {
     inbox.pump()
     assert.deepEqual(scribe.calls, ['request 1 /a\0', 'settle'])
     assertEmptyAndAsleep(lane)
-    assert.equal(lane.words[LANE_CONTROL_REQUEST_HEAD], (start + 16 + 80) >>> 0)
+    // The pad, and the record with its text on an 8-byte boundary.
+    assert.equal(lane.words[LANE_CONTROL_REQUEST_HEAD], (start + 16 + REQUEST_BYTES + 8) >>> 0)
   }
 })
 
@@ -189,7 +190,7 @@ test('a record is given back before its request settles, and not while it is rea
   }
   putRequest(writer, 1, '/a\0')
   inbox.pump()
-  assert.deepEqual(heads, [0, 80])
+  assert.deepEqual(heads, [0, REQUEST_BYTES + 8])
 })
 
 test('what arrives during the pump is read by the same pump', () => {

@@ -170,6 +170,11 @@ export class StandInPort implements WorkerPort {
     assert.equal(high, 7)
     return this.blocks[low - 1].subarray(0, length)
   }
+  reportUncaught(error: unknown): void {
+    throw error
+  }
+  ref(): void {}
+  unref(): void {}
   close(): void {}
 }
 

@@ -1,0 +1,479 @@
+/**
+ * Between the lanes and the application: makes `req` and `res` of records, calls the listener, and ends what ends.
+ * Event order follows Node's http server: what it does on a socket's events, this does on records.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import { Buffer } from 'node:buffer'
+import { channel } from 'node:diagnostics_channel'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { WorkerPort } from '../seam/addon.js'
+import { Inbox, type InboxHandler } from '../seam/inbox.js'
+import type { Lane } from '../seam/lane.js'
+import { Outbox } from '../seam/outbox.js'
+import {
+  ABORT_REASON_GONE,
+  CHUNK_FLAG_LAST,
+  KIND_STARTED,
+  REQUEST_BODY_BLOCK_HIGH,
+  REQUEST_BODY_BLOCK_LOW,
+  REQUEST_BODY_LENGTH,
+  REQUEST_BYTES,
+  REQUEST_BYTES_READ_HIGH,
+  REQUEST_BYTES_READ_LOW,
+  REQUEST_CONNECTION,
+  REQUEST_CONNECTION_GENERATION,
+  REQUEST_EXCHANGE,
+  REQUEST_FAULT,
+  REQUEST_FLAG_BODY_BLOCK,
+  REQUEST_FLAG_BODY_INLINE,
+  REQUEST_FLAG_BODY_STREAMED,
+  REQUEST_FLAG_KEEP_ALIVE,
+  REQUEST_FLAG_TEXT_BLOCK,
+  REQUEST_FLAG_TUNNEL,
+  REQUEST_FLAGS,
+  REQUEST_GENERATION,
+  REQUEST_HEADER_COUNT,
+  REQUEST_LISTENER,
+  REQUEST_METHOD,
+  REQUEST_REASON,
+  REQUEST_TARGET_LENGTH,
+  REQUEST_TEXT_BLOCK_HIGH,
+  REQUEST_TEXT_BLOCK_LOW,
+  REQUEST_TEXT_LENGTH,
+} from '../seam/records.js'
+import { Births } from './births.js'
+import { Connection } from './connection.js'
+import { Exchange, exchangeOf } from './exchange.js'
+import {
+  endBody,
+  Incoming,
+  type IncomingFields,
+  initialiseIncoming,
+  installIncoming,
+  pushBody,
+  readStreamed,
+} from './incoming.js'
+import { kWritableFinished } from './internals.js'
+import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
+import { serveByNode, type Target } from './target.js'
+
+/** A connection, or the request at its head, that was handed over unparsed. */
+export interface Handover {
+  readonly exchange: Exchange
+  /** A TunnelReason. */
+  readonly reason: number
+  /** The status of what was refused, with TUNNEL_REASON_FAULT; else 0. */
+  readonly fault: number
+}
+
+export interface ServerCoreOptions {
+  /** Whom the requests of listener `index` are for; null: nobody any more. */
+  targetOf: (index: number) => Target | null
+  /** What to do with what was handed over. By default Node's own parser serves it for the target's server. */
+  onHandover?: (core: ServerCore, handover: Handover) => void
+  /** A connection that was offered is closed. */
+  onConnectionClosed?: (index: number, generation: number) => void
+}
+
+const startChannel = channel('http.server.request.start')
+const finishChannel = channel('http.server.response.finish')
+
+type Message = ServerResponse & OutgoingFields
+
+// Deprecated in the docs only, and the one way to run ticks and microtasks between two requests of a batch: the event
+// loop would run them after the whole batch. About 35 ns when there are none.
+const runTicks = (process as unknown as { _tickCallback: () => void })._tickCallback
+
+export class ServerCore implements InboxHandler {
+  readonly inbox: Inbox
+  readonly #options: ServerCoreOptions
+  readonly #lanes: readonly Lane[]
+  readonly #outboxes: Outbox[] = []
+  /** By I/O thread, then by exchange slot: what runs now. */
+  readonly #exchanges: (Exchange | null)[][]
+  /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
+  readonly #connections: Map<number, Connection>[]
+  readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
+  readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
+  #port: WorkerPort | null = null
+  /** Responses that ended on the lean road and owe their events. */
+  #finished: Message[] = []
+  #finishScheduled = false
+  #isDispatching = false
+  #running = 0
+  #onIdle: (() => void) | null = null
+
+  constructor(lanes: readonly Lane[], options: ServerCoreOptions) {
+    installIncoming()
+    installOutgoing()
+    this.#options = options
+    this.#lanes = lanes
+    this.#exchanges = lanes.map(() => [])
+    this.#connections = lanes.map(() => new Map())
+    this.inbox = new Inbox(lanes, this)
+  }
+
+  attach(port: WorkerPort, ioControl: Int32Array): void {
+    this.#port = port
+    for (const lane of this.#lanes) this.#outboxes.push(new Outbox(lane, ioControl, port))
+    this.inbox.attach(port)
+    // Leaves the lanes marked as asleep, so that the first request wakes this thread.
+    this.pump()
+  }
+
+  /** What native code calls. */
+  pump(): void {
+    this.inbox.pump()
+    for (const outbox of this.#outboxes) outbox.flushOverflow()
+  }
+
+  /** Requests whose response is not complete. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Calls back once nothing runs; at once when nothing does. */
+  whenIdle(callback: () => void): void {
+    if (this.#running === 0) callback()
+    else this.#onIdle = callback
+  }
+
+  handleRequest(lane: Lane, at: number): void {
+    const { words } = lane
+    const flags = words[at + REQUEST_FLAGS]
+    const textLength = words[at + REQUEST_TEXT_LENGTH]
+    const start = at * 4 + REQUEST_BYTES
+    const target = this.#options.targetOf(words[at + REQUEST_LISTENER])
+    let bodyStart = start + textLength
+    let text: string
+    if ((flags & REQUEST_FLAG_TEXT_BLOCK) === 0) {
+      text = lane.bytes.latin1Slice(start, bodyStart)
+    } else {
+      text = this.#takeBlock(
+        words[at + REQUEST_TEXT_BLOCK_LOW],
+        words[at + REQUEST_TEXT_BLOCK_HIGH],
+        textLength,
+      ).toString('latin1')
+      bodyStart = start
+    }
+    if (target === null) return
+    const exchange = new Exchange(
+      this,
+      target,
+      lane,
+      this.#outboxes[lane.ioThread],
+      words[at + REQUEST_EXCHANGE],
+      words[at + REQUEST_GENERATION],
+      words[at + REQUEST_CONNECTION],
+      words[at + REQUEST_CONNECTION_GENERATION],
+      flags,
+      text,
+      words[at + REQUEST_TARGET_LENGTH],
+      words[at + REQUEST_HEADER_COUNT],
+      words[at + REQUEST_BYTES_READ_HIGH] * 0x1_0000_0000 + words[at + REQUEST_BYTES_READ_LOW],
+    )
+    if ((flags & REQUEST_FLAG_TUNNEL) !== 0) {
+      this.#handOver(exchange, words[at + REQUEST_REASON], words[at + REQUEST_FAULT])
+      return
+    }
+    let body: Buffer | null = null
+    if ((flags & REQUEST_FLAG_BODY_INLINE) !== 0) {
+      body = Buffer.from(lane.bytes.subarray(bodyStart, bodyStart + words[at + REQUEST_BODY_LENGTH]))
+    } else if ((flags & REQUEST_FLAG_BODY_BLOCK) !== 0) {
+      body = this.#takeBlock(
+        words[at + REQUEST_BODY_BLOCK_LOW],
+        words[at + REQUEST_BODY_BLOCK_HIGH],
+        words[at + REQUEST_BODY_LENGTH],
+      )
+    }
+    this.#begin(exchange, words[at + REQUEST_METHOD], body)
+  }
+
+  #takeBlock(low: number, high: number, length: number): Buffer {
+    if (this.#port === null) throw new Error('not attached')
+    return this.#port.takeBlock(low, high, length)
+  }
+
+  #handOver(exchange: Exchange, reason: number, fault: number): void {
+    this.#guard(() => {
+      if (this.#options.onHandover !== undefined) this.#options.onHandover(this, { exchange, reason, fault })
+      else if (exchange.target.server !== null) serveByNode(exchange.target.server, this.openTunnel(exchange))
+      // Nobody asked for it.
+      else this.connectionOf(exchange).destroy()
+    })
+  }
+
+  /** Takes what was handed over: its bytes come and go through the stand-in from now on. */
+  openTunnel(exchange: Exchange): Connection {
+    this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
+    this.#running++
+    const connection = this.connectionOf(exchange)
+    connection.becomeTunnel(exchange)
+    return connection
+  }
+
+  /** What the application throws here is the process's to handle, and the pump's other records are not lost by it. */
+  #guard(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#port?.reportUncaught(error)
+    }
+  }
+
+  #begin(exchange: Exchange, method: number, body: Buffer | null): void {
+    const { target } = exchange
+    const req = this.#requests.make(exchange, method)
+    const res = this.#responses.make(exchange, req)
+    const fields = res as unknown as OutgoingFields
+    fields._keepAliveTimeout = target.keepAliveMs
+    res.shouldKeepAlive = (exchange.flags & REQUEST_FLAG_KEEP_ALIVE) !== 0
+    exchange.req = req
+    exchange.res = res
+    this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
+    this.#running++
+    const isStreamed = (exchange.flags & REQUEST_FLAG_BODY_STREAMED) !== 0
+    if (isStreamed) {
+      exchange.bodyEnded = false
+      ;(req as unknown as IncomingFields)._read = readStreamed
+      exchange.outbox.signal(KIND_STARTED, exchange, 0)
+    }
+    this.#isDispatching = true
+    try {
+      if (startChannel.hasSubscribers) {
+        startChannel.publish({ request: req, response: res, socket: req.socket, server: target.server })
+      }
+      // A context of its own, as each request has on Node: what one enters, the next does not see.
+      const result = new AsyncResource('HTTPINCOMINGMESSAGE').runInAsyncScope(target.listener, target.server, req, res)
+      if (target.onError !== null && isThenable(result)) {
+        result.then(undefined, (error: unknown) => this.#fail(exchange, error))
+      }
+    } catch (error) {
+      if (target.onError === null) this.#port?.reportUncaught(error)
+      else this.#fail(exchange, error)
+    }
+    this.#isDispatching = false
+    this.#requests.observe(req)
+    this.#responses.observe(res)
+    if (!isStreamed) {
+      // The rest of the message follows its head, as it does from Node's parser.
+      if (body !== null && !req.destroyed) req.push(body)
+      endBody(exchange)
+    }
+    if (this.#finished.length > 0) this.#flushFinished()
+  }
+
+  settle(): void {
+    for (;;) {
+      try {
+        runTicks()
+        return
+      } catch (error) {
+        // The ticks behind the one that threw still wait.
+        this.#port?.reportUncaught(error)
+      }
+    }
+  }
+
+  /** The application failed before or while it answered: 500 if nothing was sent, else the connection is cut. */
+  #fail(exchange: Exchange, error: unknown): void {
+    const { req, res } = exchange
+    if (req === null || res === null) return
+    // The client left, and the application stumbled over just that: its fault is the peer's.
+    if (req.destroyed && isAbort(error)) return
+    if (!exchange.isOver && !res.writableEnded) {
+      if (res.headersSent) {
+        this.connectionOf(exchange).destroy()
+      } else {
+        for (const name of res.getHeaderNames()) res.removeHeader(name)
+        res.statusCode = 500
+        res.statusMessage = ''
+        res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+        res.end('Internal Server Error\n')
+      }
+    }
+    exchange.target.onError?.(error, req)
+  }
+
+  handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void {
+    const exchange = this.#find(lane, index, generation)
+    if (exchange === null) return
+    this.#guard(() => {
+      if (exchange.isTunnel) {
+        if (data !== null) exchange.connection?.receive(data)
+        if ((flags & CHUNK_FLAG_LAST) !== 0) exchange.connection?.receive(null)
+      } else {
+        pushBody(exchange, flags, data)
+      }
+    })
+  }
+
+  handleAbort(lane: Lane, index: number, generation: number, reason: number): void {
+    const exchange = this.#find(lane, index, generation)
+    if (exchange === null) return
+    this.#forget(exchange)
+    if (exchange.isTunnel) {
+      exchange.isOver = true
+      this.#connections[lane.ioThread].delete(exchange.connectionIndex)
+      exchange.connection?.handleGone(reason)
+      return
+    }
+    this.#guard(() => this.#abort(lane, exchange, reason))
+  }
+
+  #abort(lane: Lane, exchange: Exchange, reason: number): void {
+    const { req, res } = exchange
+    exchange.isOver = true
+    const connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
+    if (connection?.exchange === exchange) connection.handleGone(reason)
+    const message = res as Message
+    if (!message._closed) {
+      message.destroyed = true
+      message._closed = true
+      message.emit('close')
+    }
+    if (req !== null && !req.destroyed) {
+      req.destroy(abortError())
+    }
+  }
+
+  handleCredit(lane: Lane, index: number, generation: number, bytes: number): void {
+    this.#find(lane, index, generation)?.connection?.credit(bytes)
+  }
+
+  handleConnectionClosed(lane: Lane, index: number, generation: number): void {
+    const connections = this.#connections[lane.ioThread]
+    const connection = connections.get(index)
+    if (connection !== undefined && connection.exchange.connectionGeneration === generation) {
+      connections.delete(index)
+      connection.handleGone(ABORT_REASON_GONE)
+    }
+    this.#options.onConnectionClosed?.(index, generation)
+  }
+
+  /** The stand-in for the exchange's connection: one object as long as the connection lives. */
+  connectionOf(exchange: Exchange): Connection {
+    if (exchange.connection !== null) return exchange.connection
+    const connections = this.#connections[exchange.lane.ioThread]
+    let connection = connections.get(exchange.connectionIndex)
+    if (connection === undefined || connection.exchange.connectionGeneration !== exchange.connectionGeneration) {
+      connection = new Connection(exchange)
+      if (exchange.isOver) connection.handleGone(ABORT_REASON_GONE)
+      else connections.set(exchange.connectionIndex, connection)
+    } else if (connection._httpMessage === null) {
+      connection.exchange = exchange
+    }
+    exchange.connection = connection
+    return connection
+  }
+
+  /** Gives a response the stand-in to write to, when its turn has come. */
+  assignSocket(res: Message, exchange: Exchange): void {
+    const connection = this.connectionOf(exchange)
+    res.prependListener('finish', () => this.#finishRaw(res, exchange))
+    if (connection._httpMessage !== null) {
+      connection.waiting.push(res)
+      return
+    }
+    connection.exchange = exchange
+    res.assignSocket(connection as never)
+  }
+
+  /** The lean road's end: events are owed, but not inside the application's call of end(). */
+  finishLater(res: Message, exchange: Exchange): void {
+    this.#forget(exchange)
+    this.#finished.push(res)
+    if (this.#isDispatching || this.#finishScheduled) return
+    this.#finishScheduled = true
+    process.nextTick(() => {
+      this.#finishScheduled = false
+      this.#flushFinished()
+    })
+  }
+
+  #flushFinished(): void {
+    const finished = this.#finished
+    this.#finished = []
+    for (const res of finished) {
+      // Where Node's own 'finish' notes it.
+      if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
+      if (finishChannel.hasSubscribers) this.#publishFinish(res)
+      if (res._eventsCount > 0) res.emit('finish')
+      const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
+      // Someone may wait for its end; a body nobody reads must not stay.
+      if (!req._consumed && req._eventsCount > 0 && req.complete) req._dump()
+      if (res._closed) continue
+      res.destroyed = true
+      res._closed = true
+      if (res._eventsCount > 0) res.emit('close')
+    }
+  }
+
+  /** Node's road's end: everything was written to the stand-in. */
+  #finishRaw(res: Message, exchange: Exchange): void {
+    if (exchange.isOver) return
+    exchange.isOver = true
+    this.#forget(exchange)
+    const connection = this.connectionOf(exchange)
+    const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
+    connection.finishResponse(exchange, res._last || !hasWholeBody(res, connection))
+    if (finishChannel.hasSubscribers) this.#publishFinish(res)
+    if (exchange.bodyEnded && !req._consumed) req._dump()
+    if (connection._httpMessage === res) res.detachSocket(connection as never)
+    process.nextTick(() => {
+      if (res._closed) return
+      res.destroyed = true
+      res._closed = true
+      res.emit('close')
+    })
+    const next = connection.waiting.shift() as Message | undefined
+    if (next === undefined) return
+    connection.exchange = exchangeOf(next) as Exchange
+    next.assignSocket(connection as never)
+  }
+
+  #publishFinish(res: Message): void {
+    const exchange = exchangeOf(res)
+    const { req } = res
+    finishChannel.publish({ request: req, response: res, socket: req.socket, server: exchange?.target.server ?? null })
+  }
+
+  #find(lane: Lane, index: number, generation: number): Exchange | null {
+    const exchange = this.#exchanges[lane.ioThread][index]
+    return exchange !== undefined && exchange !== null && exchange.generation === generation ? exchange : null
+  }
+
+  #forget(exchange: Exchange): void {
+    const table = this.#exchanges[exchange.lane.ioThread]
+    if (table[exchange.index] !== exchange) return
+    table[exchange.index] = null
+    this.#running--
+    if (this.#running === 0 && this.#onIdle !== null) {
+      const onIdle = this.#onIdle
+      this.#onIdle = null
+      onIdle()
+    }
+  }
+}
+
+/**
+ * False when other bytes were written than Content-Length said: the peer would take what comes next on the connection for
+ * a part of this response, or wait for what never comes.
+ */
+function hasWholeBody(res: Message, connection: Connection): boolean {
+  if (!res._hasBody || res.chunkedEncoding || res._contentLength === null || res._header === null) return true
+  return connection.responseBytes === res._header.length + res._contentLength
+}
+
+/** What Node destroys a request with when its client leaves. */
+function abortError(): Error {
+  return Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.message === 'aborted' && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
