@@ -48,6 +48,7 @@ void ReadListenerOptions(const Napi::Value& value, ListenerOptions* options) {
   flag("handsOverConnect", &options->hands_over_connect);
   flag("handsOverExpect", &options->hands_over_expect);
   flag("handsOverFaults", &options->hands_over_faults);
+  flag("tellsEnds", &options->tells_ends);
 }
 
 Napi::Error SystemError(Napi::Env env, int error) {

@@ -572,11 +572,23 @@ void HttpConnection::HandleEnd() {
   if (state_ == State::kClosing) return;
   if (is_blocked_) return;
   if (tunnel_ != nullptr) {
-    if (tunnel_->body_complete) return;
-    tunnel_->body_complete = true;
-    host_->DeliverBody(tunnel_, nullptr, 0, kChunkLast);
-    host_->MarkDirty(this);
+    EndTunnel();
     return;
+  }
+  if (options_->hands_over_faults && !ignores_input_) {
+    // An end in the middle of a message is the worker's to judge like any other fault.
+    if (is_receiving_body_ && body_exchange_ != nullptr) {
+      HandOverBrokenBody(400, nullptr, 0);
+    } else if (first_ == nullptr && input_length_ > 0) {
+      BeginTunnel(kTunnelFault, 400);
+      if (tunnel_ != nullptr) {
+        tunnel_->body_unconsumed += input_length_;
+        host_->DeliverBody(tunnel_, input_, input_length_, 0);
+        DropInput();
+      }
+    }
+    if (tunnel_ != nullptr) EndTunnel();
+    if (tunnel_ != nullptr || state_ != State::kOpen) return;
   }
   if (!ignores_input_ && (is_receiving_body_ ? body_exchange_ != nullptr : input_length_ > 0)) {
     Refuse(400);
@@ -586,7 +598,17 @@ void HttpConnection::HandleEnd() {
     CloseNow();
     return;
   }
+  if (options_->tells_ends) {
+    for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) host_->TellEnded(exchange);
+  }
   UpdateDeadline();
+}
+
+void HttpConnection::EndTunnel() {
+  if (tunnel_->body_complete) return;
+  tunnel_->body_complete = true;
+  host_->DeliverBody(tunnel_, nullptr, 0, kChunkLast);
+  host_->MarkDirty(this);
 }
 
 // ---- output ---------------------------------------------------------------------------------------------------------

@@ -68,6 +68,9 @@ struct ListenerOptions {
   bool hands_over_connect = false;
   bool hands_over_expect = false;
   bool hands_over_faults = false;
+  // The worker hears of a peer that has finished sending (kEnded), and decides what becomes of its requests; otherwise
+  // they have kHalfCloseMs to be answered.
+  bool tells_ends = false;
 };
 
 // What a connection needs from the I/O thread it lives on.
@@ -84,6 +87,7 @@ class HttpHost {
   virtual void DispatchStored(Exchange* exchange) = 0;
   virtual void DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) = 0;
   virtual void GiveCredit(Exchange* exchange, uint32_t bytes) = 0;
+  virtual void TellEnded(Exchange* exchange) = 0;
   // Takes the exchange away from whoever holds it; a worker that has started it is told that the peer is gone.
   virtual void Withdraw(Exchange* exchange) = 0;
   // Flush() will be called at the end of this turn.
@@ -200,6 +204,7 @@ class HttpConnection final : public Connection {
   void DropInput();
   void ResumeInput();
   void HandleEnd();
+  void EndTunnel();
   // A fault of the peer: answers `status`, reads no more, closes after it.
   void Refuse(int status);
   // The peer is gone: drops every exchange and closes.

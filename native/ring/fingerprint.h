@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "aad4241326555721";
+constexpr char kLayoutFingerprint[] = "1f90f5a8d1a5da61";
 
 }  // namespace hornet
 

@@ -42,6 +42,7 @@ enum RecordKind : uint32_t {
   kAbort = 3,      // SignalRecord: the peer is gone, or the exchange timed out
   kCredit = 4,     // SignalRecord: `value` bytes of the response left for the kernel
   kClosed = 5,     // SignalRecord, naming a connection: it is closed; sent for those the worker watches
+  kEnded = 6,      // SignalRecord: the peer has finished sending while this request waits for its response
 
   // worker -> I/O thread
   kRespond = 16,   // RespondRecord, then head text, then body: a whole response
@@ -49,7 +50,7 @@ enum RecordKind : uint32_t {
   kConsume = 18,   // SignalRecord: the application took `value` bytes of request body
   kDestroy = 19,   // SignalRecord: close the connection at once
   kStarted = 20,   // SignalRecord: a request whose body is streamed was claimed; its body may come
-  kWatch = 21,     // SignalRecord: tell this worker with kClosed when the exchange's connection closes
+  kWatch = 21,     // SignalRecord, naming a connection: tell this worker with kClosed when it closes
   kAdmit = 22,     // SignalRecord: the connection of this offer is to be served by the server's own parser
   kDrop = 23,      // SignalRecord, naming a connection: close it; `value` is a DropMode
 };
@@ -163,7 +164,7 @@ struct ChunkRecord {
 };
 static_assert(sizeof(ChunkRecord) == 40);
 
-// A word about one exchange (or, with kClosed and kDrop, one connection).
+// A word about one exchange (or, with kClosed, kWatch and kDrop, one connection).
 struct SignalRecord {
   uint32_t length;            // bytes: 24
   uint32_t kind;              // which of the kinds above that name SignalRecord

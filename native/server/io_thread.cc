@@ -191,17 +191,23 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
                                     record->data_length, block);
       return;
     }
-    case kDrop: {
+    case kDrop:
+    case kWatch: {
       const auto* record = reinterpret_cast<const SignalRecord*>(at);
       HttpConnection* connection = connections_.Find(record->exchange, record->generation);
-      if (connection != nullptr) connection->Drop(record->value);
+      if (record->kind == kDrop) {
+        if (connection != nullptr) connection->Drop(record->value);
+      } else if (connection == nullptr || connection->is_closed()) {
+        lane->PushSignal(kClosed, SlabId{record->exchange, record->generation}, 0);
+      } else {
+        connection->watchers.push_back(lane->slot->id);
+      }
       return;
     }
     case kConsume:
     case kDestroy:
     case kStarted:
-    case kAdmit:
-    case kWatch: {
+    case kAdmit: {
       const auto* record = reinterpret_cast<const SignalRecord*>(at);
       Exchange* exchange = exchanges_.Find(record->exchange, record->generation);
       if (exchange == nullptr || exchange->lane != lane) return;
@@ -209,8 +215,6 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
         exchange->connection->HandleConsumed(exchange, record->value);
       } else if (record->kind == kDestroy) {
         exchange->connection->Destroy();
-      } else if (record->kind == kWatch) {
-        exchange->connection->watchers.push_back(lane->slot->id);
       } else if (record->kind == kAdmit) {
         exchange->connection->Admit(exchange);
       } else {
@@ -422,6 +426,10 @@ bool IoThread::PushBacklog(Exchange* exchange) {
 
 void IoThread::GiveCredit(Exchange* exchange, uint32_t bytes) {
   if (exchange->lane != nullptr) exchange->lane->PushSignal(kCredit, exchange->id, bytes);
+}
+
+void IoThread::TellEnded(Exchange* exchange) {
+  if (exchange->lane != nullptr) exchange->lane->PushSignal(kEnded, exchange->id, 0);
 }
 
 void IoThread::Withdraw(Exchange* exchange) {

@@ -97,6 +97,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void DispatchStored(Exchange* exchange) override;
   void DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) override;
   void GiveCredit(Exchange* exchange, uint32_t bytes) override;
+  void TellEnded(Exchange* exchange) override;
   void Withdraw(Exchange* exchange) override;
   void MarkDirty(HttpConnection* connection) override;
   void HandleConnectionClosed(HttpConnection* connection) override;

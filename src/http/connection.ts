@@ -10,7 +10,7 @@
  */
 import { Buffer } from 'node:buffer'
 import type { Server, ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
+import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { ExchangeId, Lane } from '../seam/lane.js'
 import type { Outbox } from '../seam/outbox.js'
 import {
@@ -37,10 +37,8 @@ const PIECE_BYTES = 64 * 1024
 type Callback = (error?: Error | null) => void
 type Chunk = Buffer | string
 
-/** Fields of Node's Socket that its types leave out. */
+/** A method of Node's Socket that its types leave out. */
 interface SocketFields {
-  _peername?: object
-  _sockname?: object
   _unrefTimer(): void
 }
 
@@ -51,6 +49,8 @@ export class Connection extends Socket {
   _httpMessage: ServerResponse | null = null
   /** Where Node keeps what it was paused with. */
   _paused = false
+  /** Where Node keeps its parser; the native one is not to be had. */
+  parser: unknown = null
   /** Where Node keeps the server of the connection. */
   server: Server | null
   readonly encrypted: boolean | undefined
@@ -60,6 +60,8 @@ export class Connection extends Socket {
   readonly waiting: ServerResponse[] = []
   /** Bytes sent to the I/O thread and not yet credited. */
   outstanding = 0
+  readonly #peername: object
+  readonly #sockname: object
   #isTunnel = false
   #written = 0
   #read: number
@@ -72,35 +74,36 @@ export class Connection extends Socket {
   /** The native side has closed it. */
   #isGone = false
   #dropMode = DROP_MODE_NOW
+  #isClosing = false
   readonly #outbox: Outbox
   readonly #lane: Lane
   /** What names the connection itself. */
   readonly #id: ExchangeId
 
   constructor(exchange: Exchange) {
-    super({ allowHalfOpen: true })
+    const { highWaterMark } = (exchange.target.server ?? {}) as { highWaterMark?: number }
+    super({ allowHalfOpen: true, highWaterMark } as SocketConstructorOpts)
     this.exchange = exchange
     this.server = exchange.target.server
     this.#outbox = exchange.outbox
     this.#lane = exchange.lane
     this.#read = exchange.bytesRead
     this.#id = { lane: exchange.lane, index: exchange.connectionIndex, generation: exchange.connectionGeneration }
-    const fields = this as unknown as SocketFields
     const { text } = exchange
     const [remoteAddress, remotePort, localAddress, localPort] = text.slice(text.lastIndexOf('\0') + 1).split(' ')
     const isTcp = localPort !== undefined
-    // Where Socket looks before it asks its handle.
-    fields._peername = isTcp
+    this.#peername = isTcp
       ? { address: remoteAddress, family: familyOf(remoteAddress), port: Number(remotePort) }
       : noAddress
-    fields._sockname = isTcp
+    this.#sockname = isTcp
       ? { address: localAddress, family: familyOf(localAddress), port: Number(localPort) }
       : noAddress
     if ((exchange.flags & REQUEST_FLAG_ENCRYPTED) !== 0) this.encrypted = true
     // A tunnel hears of its end anyway.
-    if (!exchange.isTunnel) exchange.outbox.signal(KIND_WATCH, exchange, 0)
+    if (!exchange.isTunnel) exchange.outbox.signal(KIND_WATCH, this.#id, 0)
     this.on('drain', passDrain)
     this.on('timeout', handleTimeout)
+    this.on('error', handleError)
   }
 
   static {
@@ -119,6 +122,15 @@ export class Connection extends Socket {
         },
       },
     })
+  }
+
+  /** What Socket's own accessors ask, where it would ask its handle. */
+  _getpeername(): object {
+    return this.#peername
+  }
+
+  _getsockname(): object {
+    return this.#sockname
   }
 
   /** A socket without a handle would wait for 'connect' first. */
@@ -149,6 +161,7 @@ export class Connection extends Socket {
     exchange.connection = this
     this.removeListener('drain', passDrain)
     this.removeListener('timeout', handleTimeout)
+    this.removeListener('error', handleError)
     exchange.outbox.signal(KIND_STARTED, exchange, 0)
   }
 
@@ -202,7 +215,28 @@ export class Connection extends Socket {
     }
     callback()
     // The application is done with the connection as such, not only with a response: `socket.end()`.
-    if (this._httpMessage === null) this.destroy()
+    if (this._httpMessage === null && !this.#isClosing) this.destroy()
+  }
+
+  /** The response that is complete now is the last: the I/O thread closes the connection behind it. */
+  closeAfterResponse(): void {
+    this.#isClosing = true
+    this.end()
+  }
+
+  /** Bytes of the peer arrived elsewhere. */
+  noteActivity(): void {
+    ;(this as unknown as SocketFields)._unrefTimer()
+  }
+
+  /** Answers in place of the response whose turn it is, and closes. */
+  refuse(text: string): void {
+    this.#outbox.raw(
+      this.exchange,
+      CHUNK_FLAG_HEAD | CHUNK_FLAG_LAST | CHUNK_FLAG_CLOSE,
+      400,
+      Buffer.from(text, 'latin1'),
+    )
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
@@ -306,9 +340,10 @@ function passDrain(this: Connection): void {
 
 /** As Node's server treats a socket without activity: whoever listens decides; nobody, and it is closed. */
 function handleTimeout(this: Connection): void {
-  const { req, isOver } = this.exchange
+  const { req, res, isOver } = this.exchange
   const isHeardByRequest = req !== null && !isOver && !req.complete && req.emit('timeout', this)
-  const isHeardByResponse = this._httpMessage?.emit('timeout', this) ?? false
+  const response = this._httpMessage ?? (isOver ? null : res)
+  const isHeardByResponse = response?.emit('timeout', this) ?? false
   const isHeardByServer = this.server?.emit('timeout', this) ?? false
   if (!isHeardByRequest && !isHeardByResponse && !isHeardByServer) this.destroy()
 }
@@ -317,6 +352,20 @@ function handleTimeout(this: Connection): void {
 function toBuffer(chunk: Chunk, encoding: BufferEncoding): Buffer {
   return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk
 }
+
+/** As Node's server treats the error of a socket. */
+function handleError(this: Connection, error: Error): void {
+  this.removeListener('error', handleError)
+  this.on('error', ignore)
+  if (this.server?.emit('clientError', error, this)) return
+  const message = this._httpMessage as { _headerSent?: boolean } | null
+  if (!this.destroyed && !this.exchange.isOver && !message?._headerSent) this.refuse(badRequest)
+  this.destroy(error)
+}
+
+function ignore(): void {}
+
+const badRequest = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'
 
 function familyOf(address: string): string {
   return address.includes(':') ? 'IPv6' : 'IPv4'

@@ -42,6 +42,10 @@ export class Exchange implements StartedExchange {
   bodyEnded = true
   /** The I/O thread has no more interest in it: answered, or the peer is gone. */
   isOver = false
+  /** 'finish' was emitted: the response has no socket any more. */
+  isFinished = false
+  /** The connection was closed before the response was complete. */
+  isAborted = false
 
   constructor(
     core: ServerCore,

@@ -17,12 +17,14 @@ import { kHeadersCount, kTrailersCount } from './internals.js'
 
 const kRawHeaders = Symbol('hornet.rawHeaders')
 const kSocketValue = Symbol('hornet.socket')
+const kClientValue = Symbol('hornet.client')
 
 /** Fields of Node's class that its types leave out, and ours. */
 export interface IncomingFields {
   [kExchange]: Exchange | undefined
   [kRawHeaders]: string[] | null
   [kSocketValue]: unknown
+  [kClientValue]: unknown
   [kHeadersCount]: number
   [kTrailersCount]: number
   rawTrailers: string[]
@@ -112,6 +114,22 @@ function rawHeadersOf(exchange: Exchange): string[] {
   return text.slice(targetLength + 1, text.lastIndexOf('\0')).split('\0')
 }
 
+/** The connection's stand-in until something else is assigned. */
+function socketAccessor(kValue: typeof kSocketValue | typeof kClientValue): PropertyDescriptor {
+  return {
+    configurable: true,
+    enumerable: false,
+    get(this: IncomingFields) {
+      const exchange = this[kExchange]
+      if (exchange === undefined || this[kValue] !== null) return this[kValue]
+      return exchange.core.connectionOf(exchange)
+    },
+    set(this: IncomingFields, value: unknown) {
+      this[kValue] = value
+    },
+  }
+}
+
 /** Puts the accessors on Node's prototype; once per thread. */
 export function installIncoming(): void {
   const { prototype } = IncomingMessage
@@ -131,17 +149,7 @@ export function installIncoming(): void {
         this[kRawHeaders] = value
       },
     },
-    socket: {
-      configurable: true,
-      enumerable: false,
-      get(this: IncomingFields) {
-        const exchange = this[kExchange]
-        if (exchange === undefined || this[kSocketValue] !== null) return this[kSocketValue]
-        return exchange.core.connectionOf(exchange)
-      },
-      set(this: IncomingFields, value: unknown) {
-        this[kSocketValue] = value
-      },
-    },
+    socket: socketAccessor(kSocketValue),
+    client: socketAccessor(kClientValue),
   })
 }

@@ -3,6 +3,7 @@
  * Node's constructors and keep their state where Node's methods look for it.
  */
 import http, { IncomingMessage, ServerResponse } from 'node:http'
+import { PerformanceObserver } from 'node:perf_hooks'
 
 function symbolsOf(specimen: object): Map<string, symbol> {
   return new Map(Object.getOwnPropertySymbols(specimen).map((symbol) => [symbol.description ?? '', symbol]))
@@ -33,5 +34,17 @@ export const kSocket = outgoing.get('kSocket')
 /** OutgoingMessage: what `writableFinished` says on Node 24 and later; before, it is computed. */
 export const kWritableFinished = outgoing.get('kWritableFinished')
 export const kRejectNonStandardBodyWrites = need(outgoing, 'kRejectNonStandardBodyWrites')
+
+/** ServerResponse: there while someone observes 'http' entries. Node's responses have it only then. */
+export const kStatistics = observedSymbol('ServerResponseStatistics')
+
+function observedSymbol(name: string): symbol {
+  const observer = new PerformanceObserver(() => {})
+  observer.observe({ entryTypes: ['http'] })
+  const req = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1, headers: {} }
+  const found = symbolsOf(new ServerResponse(req as never)).get(name)
+  observer.disconnect()
+  return found ?? Symbol(name)
+}
 
 export const statusCodes = http.STATUS_CODES as { readonly [status: number]: string | undefined }

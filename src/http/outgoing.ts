@@ -20,7 +20,7 @@ import {
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { FieldRole, fieldInfo, type HeaderEntries, isPlainValue, newHeaderTable } from './headers.js'
-import { kBytesWritten, kOutHeaders, kRejectNonStandardBodyWrites, kSocket } from './internals.js'
+import { kBytesWritten, kOutHeaders, kRejectNonStandardBodyWrites, kSocket, kStatistics } from './internals.js'
 
 /** Which road a response takes. */
 enum Road {
@@ -124,7 +124,8 @@ const node = {} as {
 
 /** Takes Node's road: puts back the whole head if a lean one was made, and gives the response its socket. */
 export function takeRawRoad(res: Message, exchange: Exchange): void {
-  if (res[kRoad] === Road.Raw) return
+  // What is over needs no socket; to give it one would take it from the next response.
+  if (res[kRoad] === Road.Raw || exchange.isOver) return
   const lean = res[kRoad] === Road.Lean ? res._header : null
   res[kRoad] = Road.Raw
   if (lean !== null) {
@@ -143,6 +144,8 @@ export function takeRawRoad(res: Message, exchange: Exchange): void {
 
 function isLeanable(res: Message): boolean {
   return (
+    // Node's own code reports to the observers of perf_hooks.
+    (res as unknown as Record<symbol, unknown>)[kStatistics] === undefined &&
     res._hasBody &&
     res.shouldKeepAlive &&
     !res.maxRequestsOnConnectionReached &&
@@ -267,6 +270,8 @@ function end(this: Message, ...args: unknown[]): unknown {
     exchange.isOver ||
     this._trailer !== '' ||
     !isLeanBody(chunk) ||
+    // Someone wants to see what goes to the socket.
+    (exchange.connection !== null && Object.hasOwn(exchange.connection, 'write')) ||
     (encoding && encoding !== 'utf8' && encoding !== 'utf-8')
   ) {
     takeRawRoad(this, exchange)
@@ -387,7 +392,7 @@ export function installOutgoing(): void {
       const assigned =
         kSocket === undefined ? this[kSocketValue] : (this as unknown as Record<symbol, unknown>)[kSocket]
       const exchange = this[kExchange]
-      if (assigned || exchange === undefined || this._closed || exchange.isOver) return assigned
+      if (assigned || exchange === undefined || exchange.isFinished) return assigned
       return exchange.core.connectionOf(exchange)
     },
     set(this: OutgoingFields, value: unknown) {

@@ -13,6 +13,8 @@ import { Outbox } from '../seam/outbox.js'
 import {
   ABORT_REASON_GONE,
   CHUNK_FLAG_LAST,
+  DROP_MODE_NOW,
+  KIND_DROP,
   KIND_STARTED,
   REQUEST_BODY_BLOCK_HIGH,
   REQUEST_BODY_BLOCK_LOW,
@@ -71,6 +73,8 @@ export interface ServerCoreOptions {
   targetOf: (index: number) => Target | null
   /** What to do with what was handed over. By default Node's own parser serves it for the target's server. */
   onHandover?: (core: ServerCore, handover: Handover) => void
+  /** The peer of a tunnel has finished sending. */
+  onTunnelEnded?: (exchange: Exchange) => void
   /** A connection that was offered is closed. */
   onConnectionClosed?: (index: number, generation: number) => void
 }
@@ -260,10 +264,16 @@ export class ServerCore implements InboxHandler {
       if (body !== null && !req.destroyed) req.push(body)
       endBody(exchange)
     }
-    if (this.#finished.length > 0) this.#flushFinished()
   }
 
   settle(): void {
+    this.#runTicks()
+    while (this.#finished.length > 0) {
+      if (this.#flushFinished()) this.#runTicks()
+    }
+  }
+
+  #runTicks(): void {
     for (;;) {
       try {
         runTicks()
@@ -301,11 +311,25 @@ export class ServerCore implements InboxHandler {
     this.#guard(() => {
       if (exchange.isTunnel) {
         if (data !== null) exchange.connection?.receive(data)
-        if ((flags & CHUNK_FLAG_LAST) !== 0) exchange.connection?.receive(null)
+        if ((flags & CHUNK_FLAG_LAST) !== 0) {
+          exchange.connection?.receive(null)
+          this.#options.onTunnelEnded?.(exchange)
+        }
       } else {
+        exchange.connection?.noteActivity()
         pushBody(exchange, flags, data)
       }
     })
+  }
+
+  /** As Node closes a connection whose peer ends its side: what is not answered by now is cut off. */
+  handleEnded(lane: Lane, index: number, generation: number): void {
+    const exchange = this.#find(lane, index, generation)
+    if (exchange === null) return
+    this.#forget(exchange)
+    const { outbox, connectionIndex, connectionGeneration } = exchange
+    outbox.signal(KIND_DROP, { lane, index: connectionIndex, generation: connectionGeneration }, DROP_MODE_NOW)
+    this.#guard(() => this.#abort(lane, exchange, ABORT_REASON_GONE))
   }
 
   handleAbort(lane: Lane, index: number, generation: number, reason: number): void {
@@ -323,7 +347,7 @@ export class ServerCore implements InboxHandler {
 
   #abort(lane: Lane, exchange: Exchange, reason: number): void {
     const { req, res } = exchange
-    exchange.isOver = true
+    exchange.isOver = exchange.isAborted = true
     const connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
     if (connection?.exchange === exchange) connection.handleGone(reason)
     const message = res as Message
@@ -358,7 +382,7 @@ export class ServerCore implements InboxHandler {
     let connection = connections.get(exchange.connectionIndex)
     if (connection === undefined || connection.exchange.connectionGeneration !== exchange.connectionGeneration) {
       connection = new Connection(exchange)
-      if (exchange.isOver) connection.handleGone(ABORT_REASON_GONE)
+      if (exchange.isAborted) connection.handleGone(ABORT_REASON_GONE)
       else connections.set(exchange.connectionIndex, connection)
     } else if (connection._httpMessage === null) {
       connection.exchange = exchange
@@ -391,22 +415,46 @@ export class ServerCore implements InboxHandler {
     })
   }
 
-  #flushFinished(): void {
+  /** 'finish', and 'close' behind the ticks that are due then, as Node has it. @returns Whether ticks are due. */
+  #flushFinished(): boolean {
     const finished = this.#finished
     this.#finished = []
+    let isHeard = false
     for (const res of finished) {
-      // Where Node's own 'finish' notes it.
-      if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
-      if (finishChannel.hasSubscribers) this.#publishFinish(res)
-      if (res._eventsCount > 0) res.emit('finish')
-      const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
-      // Someone may wait for its end; a body nobody reads must not stay.
-      if (!req._consumed && req._eventsCount > 0 && req.complete) req._dump()
-      if (res._closed) continue
-      res.destroyed = true
-      res._closed = true
-      if (res._eventsCount > 0) res.emit('close')
+      if (this.#emitFinish(res)) isHeard = true
     }
+    const close = (): void => {
+      for (const res of finished) this.#emitClose(res)
+    }
+    if (isHeard) process.nextTick(close)
+    else close()
+    return isHeard
+  }
+
+  /** @returns Whether anyone was told. */
+  #emitFinish(res: Message): boolean {
+    const exchange = exchangeOf(res) as Exchange
+    // Where Node's own 'finish' notes it.
+    if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
+    if (finishChannel.hasSubscribers) this.#publishFinish(res)
+    if (res._last) exchange.connection?.closeAfterResponse()
+    const isHeard = res._eventsCount > 0
+    if (isHeard) this.#guard(() => res.emit('finish'))
+    exchange.isFinished = true
+    const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
+    // Someone may wait for its end; a body nobody reads must not stay.
+    if (!req._consumed && req._eventsCount > 0 && req.complete) {
+      this.#guard(() => req._dump())
+      return true
+    }
+    return isHeard
+  }
+
+  #emitClose(res: Message): void {
+    if (res._closed) return
+    res.destroyed = true
+    res._closed = true
+    if (res._eventsCount > 0) this.#guard(() => res.emit('close'))
   }
 
   /** Node's road's end: everything was written to the stand-in. */
@@ -416,16 +464,14 @@ export class ServerCore implements InboxHandler {
     this.#forget(exchange)
     const connection = this.connectionOf(exchange)
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
-    connection.finishResponse(exchange, res._last || !hasWholeBody(res, connection))
+    const isLast = res._last || !hasWholeBody(res, connection)
+    connection.finishResponse(exchange, isLast)
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
     if (exchange.bodyEnded && !req._consumed) req._dump()
     if (connection._httpMessage === res) res.detachSocket(connection as never)
-    process.nextTick(() => {
-      if (res._closed) return
-      res.destroyed = true
-      res._closed = true
-      res.emit('close')
-    })
+    exchange.isFinished = true
+    if (isLast) connection.closeAfterResponse()
+    process.nextTick(() => this.#emitClose(res))
     const next = connection.waiting.shift() as Message | undefined
     if (next === undefined) return
     connection.exchange = exchangeOf(next) as Exchange

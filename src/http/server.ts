@@ -193,6 +193,7 @@ class Home implements Hosted {
       handsOverConnect: true,
       handsOverExpect: true,
       handsOverFaults: true,
+      tellsEnds: true,
     }
   }
 }

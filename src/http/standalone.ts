@@ -37,6 +37,8 @@ interface OpenConnection {
   readonly hosted: Hosted
   /** Parsed by the native core so far; otherwise Node's code knows of it. */
   isNative: boolean
+  /** A tunnel whose peer has finished sending: as a socket that reads no more, it does not keep the process running. */
+  hasEnded: boolean
 }
 
 const requestRingBytes = 256 * 1024
@@ -71,6 +73,8 @@ class Standalone {
   readonly #hosted: (Hosted | null)[] = []
   /** By slot of the native connection. */
   readonly #connections = new Map<number, OpenConnection>()
+  /** Of those, the ones with `hasEnded`. */
+  #ended = 0
   readonly #listening = new Set<number>()
   #isReferenced = true
 
@@ -91,6 +95,13 @@ class Standalone {
     this.#core = new ServerCore([new Lane(memory, 0, requestRingBytes)], {
       targetOf: (index) => this.#hosted[index]?.target ?? null,
       onHandover: (core, handover) => this.#handleHandover(core, handover),
+      onTunnelEnded: (exchange) => {
+        const known = this.#connections.get(exchange.connectionIndex)
+        if (known === undefined) return
+        known.hasEnded = true
+        this.#ended++
+        this.updateReference()
+      },
       onConnectionClosed: (index, generation) => this.#handleClosed(index, generation),
     })
     this.#port = addon.attachWorker(this.#native.handle, workerId, () => this.#core.pump())
@@ -127,7 +138,7 @@ class Standalone {
   }
 
   updateReference(): void {
-    let isWanted = this.#connections.size > 0
+    let isWanted = this.#connections.size > this.#ended
     for (const index of this.#listening) isWanted ||= this.#hosted[index]?.isReferenced ?? false
     if (isWanted === this.#isReferenced) return
     this.#isReferenced = isWanted
@@ -145,7 +156,7 @@ class Standalone {
       return
     }
     const hosted = this.#hostedOf(exchange)
-    const opened: OpenConnection = { exchange, hosted, isNative: true }
+    const opened: OpenConnection = { exchange, hosted, isNative: true, hasEnded: false }
     this.#connections.set(exchange.connectionIndex, opened)
     this.updateReference()
     const answer = hosted.handleOffer(core, exchange)
@@ -166,6 +177,7 @@ class Standalone {
     const known = this.#connections.get(index)
     if (known === undefined || known.exchange.connectionGeneration !== generation) return
     this.#connections.delete(index)
+    if (known.hasEnded) this.#ended--
     known.hosted.handleClosed()
     this.updateReference()
   }

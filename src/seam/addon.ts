@@ -58,6 +58,8 @@ export interface ListenerOptions
   handsOverExpect?: boolean
   /** So does what the parser refuses; otherwise the server answers it itself. Default false. */
   handsOverFaults?: boolean
+  /** Tells the worker of a peer that has finished sending; otherwise its requests have a second more. Default false. */
+  tellsEnds?: boolean
 }
 
 /** Where to listen. A `unix` path is created by the core and removed at close. */

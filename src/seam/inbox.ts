@@ -21,6 +21,7 @@ import {
   KIND_BODY_CHUNK,
   KIND_CLOSED,
   KIND_CREDIT,
+  KIND_ENDED,
   KIND_REQUEST,
   LANE_CONTROL_REQUEST_HEAD,
   LANE_CONTROL_REQUEST_TAIL,
@@ -41,6 +42,8 @@ export interface InboxHandler {
   handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void
   /** `reason` is an AbortReason. */
   handleAbort(lane: Lane, index: number, generation: number, reason: number): void
+  /** The peer has finished sending while the exchange waits for its response. */
+  handleEnded(lane: Lane, index: number, generation: number): void
   handleCredit(lane: Lane, index: number, generation: number, bytes: number): void
   handleConnectionClosed(lane: Lane, index: number, generation: number): void
 }
@@ -117,6 +120,10 @@ export class Inbox {
               words[at + SIGNAL_GENERATION],
               words[at + SIGNAL_VALUE],
             )
+            break
+          case KIND_ENDED:
+            this.#handler.handleEnded(lane, words[at + SIGNAL_EXCHANGE], words[at + SIGNAL_GENERATION])
+            started = true
             break
           case KIND_CLOSED:
             this.#handler.handleConnectionClosed(lane, words[at + SIGNAL_EXCHANGE], words[at + SIGNAL_GENERATION])

@@ -177,7 +177,7 @@ export class Outbox {
     this.#publish(KIND_RAW, CHUNK_BYTES + (inBlock ? 0 : dataLength))
   }
 
-  /** A word about an exchange: one of KIND_CONSUME, KIND_DESTROY, KIND_STARTED, KIND_WATCH. */
+  /** A word about an exchange, or a connection where the kind names one. */
   signal(kind: number, exchange: ExchangeId, value: number): void {
     this.#reserve(SIGNAL_BYTES)
     const words = this.#words

@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = 'aad4241326555721'
+export const layoutFingerprint = '1f90f5a8d1a5da61'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -31,6 +31,8 @@ export const KIND_ABORT = 3
 export const KIND_CREDIT = 4
 /** SignalRecord, naming a connection: it is closed; sent for those the worker watches */
 export const KIND_CLOSED = 5
+/** SignalRecord: the peer has finished sending while this request waits for its response */
+export const KIND_ENDED = 6
 /** RespondRecord, then head text, then body: a whole response */
 export const KIND_RESPOND = 16
 /** ChunkRecord, then data: bytes for the wire, framed by the worker */
@@ -41,7 +43,7 @@ export const KIND_CONSUME = 18
 export const KIND_DESTROY = 19
 /** SignalRecord: a request whose body is streamed was claimed; its body may come */
 export const KIND_STARTED = 20
-/** SignalRecord: tell this worker with kClosed when the exchange's connection closes */
+/** SignalRecord, naming a connection: tell this worker with kClosed when it closes */
 export const KIND_WATCH = 21
 /** SignalRecord: the connection of this offer is to be served by the server's own parser */
 export const KIND_ADMIT = 22
@@ -228,7 +230,7 @@ export const CHUNK_BYTES = 40
 export const CHUNK_WORDS = 10
 
 // struct SignalRecord
-// A word about one exchange (or, with kClosed and kDrop, one connection).
+// A word about one exchange (or, with kClosed, kWatch and kDrop, one connection).
 /** bytes: 24 */
 export const SIGNAL_LENGTH = 0
 /** which of the kinds above that name SignalRecord */

@@ -56,6 +56,9 @@ class Scribe implements InboxHandler {
   handleAbort(_lane: Lane, index: number, generation: number): void {
     this.calls.push(`abort ${index} ${generation}`)
   }
+  handleEnded(_lane: Lane, index: number, generation: number): void {
+    this.calls.push(`ended ${index} ${generation}`)
+  }
   handleCredit(_lane: Lane, index: number, generation: number, bytes: number): void {
     this.calls.push(`credit ${index} ${generation} ${bytes}`)
   }

@@ -131,6 +131,7 @@ function attach(
     },
     settle() {},
     handleBodyChunk() {},
+    handleEnded() {},
     handleAbort() {},
     handleCredit() {},
     handleConnectionClosed() {},
