@@ -14,8 +14,13 @@ import { checkApplication } from './master/check.js'
 import { CommandQueue } from './master/command-queue.js'
 import type { Configuration } from './master/configuration.js'
 import { installSignals } from './master/signals.js'
-import { loadAddon } from './seam/addon.js'
+import { captureOutput, writeStandard } from './master/standard-streams.js'
+import { type Addon, loadAddon } from './seam/addon.js'
 import { readVersion } from './version.js'
+
+const stuckThreadMsMax = 1000
+/** Known once the addon is loaded; before, there are no threads. */
+let exitWithin: Addon['exitWithin'] | undefined
 
 async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   const version = readVersion()
@@ -39,41 +44,54 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   prepareProcess(settings)
   const configuration = resolveApp(loaded)
   const addon = loadAddon()
+  exitWithin = addon.exitWithin
   if (settings.checkConfig) {
     await checkApplication(configuration, addon)
     process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
     return
   }
   const { logLevel, logFormat, errorLogfile, workers, ioThreads } = settings
-  const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })
-  await runMaster({
-    configuration,
-    async readConfiguration() {
-      const again = await loadConfiguration(input, folder)
-      if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
-      return resolveApp(again)
-    },
-    addon,
-    logger,
-    queue,
-    onServing(addresses) {
-      const { pid, version: nodeVersion } = process
-      const facts: BannerFacts = {
-        version,
-        nodeVersion,
-        pid,
-        appPath: configuration.app.path,
-        addresses,
-        workers,
-        ioThreads,
-      }
-      if (logFormat === 'json' || errorLogfile !== '-') logger.info(summarize(facts))
-      // Only JSON goes where JSON is wanted, and nothing where little is wanted.
-      const isWanted = logLevel === 'info' || logLevel === 'debug'
-      if (isWanted && !(logFormat === 'json' && errorLogfile === '-')) process.stderr.write(formatBanner(facts))
-    },
+  const capture = settings.captureOutput ? captureOutput(addon) : undefined
+  const writeError = capture?.writeStandardError ?? ((text: string) => writeStandard(addon, 2, text))
+  const logger = createLogger({
+    level: logLevel,
+    format: logFormat,
+    destination: errorLogfile,
+    writeStandardError: writeError,
   })
-  logger.close()
+  capture?.read((stream, line) => logger[stream === 'stdout' ? 'info' : 'error'](`${stream}: ${line}`))
+  try {
+    await runMaster({
+      configuration,
+      async readConfiguration() {
+        const again = await loadConfiguration(input, folder)
+        if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
+        return resolveApp(again)
+      },
+      addon,
+      logger,
+      queue,
+      onServing(addresses) {
+        const { pid, version: nodeVersion } = process
+        const facts: BannerFacts = {
+          version,
+          nodeVersion,
+          pid,
+          appPath: configuration.app.path,
+          addresses,
+          workers,
+          ioThreads,
+        }
+        if (logFormat === 'json' || errorLogfile !== '-') logger.info(summarize(facts))
+        // Only JSON goes where JSON is wanted, and nothing where little is wanted.
+        const isWanted = logLevel === 'info' || logLevel === 'debug'
+        if (isWanted && !(logFormat === 'json' && errorLogfile === '-')) writeError(formatBanner(facts))
+      },
+    })
+  } finally {
+    await capture?.stop()
+    logger.close()
+  }
 }
 
 /** The process is in the folder of --chdir by now. */
@@ -110,8 +128,14 @@ function report(error: unknown): number {
   return error.exitCode
 }
 
-// Ended here and not by an empty event loop: what the application left open in a thread must not keep us.
+/** Ends the process: what the application left open in a thread must not keep it. */
+function end(status: number): never {
+  // Node waits for its threads, and one may be in a system call that never returns.
+  exitWithin?.(status, stuckThreadMsMax)
+  return process.exit(status)
+}
+
 main(process.argv.slice(2), process.env).then(
-  () => process.exit(0),
-  (error: unknown) => process.exit(report(error)),
+  () => end(0),
+  (error: unknown) => end(report(error)),
 )

@@ -1,6 +1,7 @@
 #include <napi.h>
 
 #include "addon/server_object.h"
+#include "addon/standard_streams.h"
 #include "ring/fingerprint.h"
 
 namespace hornet {
@@ -27,6 +28,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("layoutFingerprint", kLayoutFingerprint);
   exports.Set("createServer", Napi::Function::New<CreateServer>(env, "createServer"));
   exports.Set("attachWorker", Napi::Function::New<AttachWorker>(env, "attachWorker"));
+  DefineStandardStreams(env, exports);
   return exports;
 }
 

@@ -307,6 +307,15 @@ export const settingsTable = {
     default: () => '-',
     defaultText: '-',
   }),
+  captureOutput: one({
+    flag: '--capture-output',
+    group: 'Logs',
+    summary:
+      'Put what the application writes to standard output (info) and standard error (error) into the log, line by line.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+  }),
 
   config: one({
     flag: '--config',

@@ -16,6 +16,8 @@ export interface LoggerOptions {
   format: LogFormat
   /** A file, appended to; `-` for standard error. */
   destination: string
+  /** Writes to standard error. Default: to descriptor 2. */
+  writeStandardError?: (text: string) => void
 }
 
 export interface Logger {
@@ -38,14 +40,16 @@ const writeWaitMsMax = 1000
 const writeRetryMs = 5
 
 /** @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be opened. */
-export function createLogger({ level, format, destination }: LoggerOptions): Logger {
+export function createLogger({ level, format, destination, writeStandardError }: LoggerOptions): Logger {
   const isFile = destination !== '-'
   let fd = isFile ? openLog(destination) : stderrFd
   const reporter: ConsolaReporter = {
     log({ date, type, args }) {
       // Only the four methods below call consola, each with one string.
       const record = { time: date.toISOString(), pid: process.pid, level: type, message: String(args[0]) }
-      writeWhole(fd, format === 'json' ? `${JSON.stringify(record)}\n` : textLine(record))
+      const line = format === 'json' ? `${JSON.stringify(record)}\n` : textLine(record)
+      if (isFile || writeStandardError === undefined) writeWhole(fd, line)
+      else writeStandardError(line)
     },
   }
   // Consola would hold back repeated records for a second, and lose them if the process ends within it.

@@ -14,6 +14,7 @@ import { formatAddress, openListeners } from './listeners.js'
 import { acquirePidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
+import { writeStandard } from './standard-streams.js'
 import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 export type Command = AskedCommand | WorkerEvent | NativeEvent | ReloadEvent | { type: 'start' }
@@ -78,7 +79,13 @@ async function arbitrate(
   const events = new MasterEvents()
   const reloads = new Reloads(options.readConfiguration, (event) => queue.push(event))
   let pool = createPool(configuration.settings.workers, poolLimits(configuration.settings))
-  const context: WorkerContext = { server, ioControl, signal: 'SIGTERM', onEvent: (event) => queue.push(event) }
+  const context: WorkerContext = {
+    server,
+    ioControl,
+    signal: 'SIGTERM',
+    onEvent: (event) => queue.push(event),
+    onOutput: (fd, bytes) => writeStandard(options.addon, fd, bytes),
+  }
   const control = createControl(
     (command) => queue.push(command),
     events,

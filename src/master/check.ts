@@ -7,6 +7,7 @@ import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
 import { nativeLimits } from './limits.js'
 import { bootTimeout, type Failure } from './pool.js'
+import { writeStandard } from './standard-streams.js'
 import { type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
@@ -26,6 +27,7 @@ export async function checkApplication(configuration: Configuration, addon: Addo
       ioControl,
       signal: 'SIGTERM',
       onEvent: (event) => queue.push(event),
+      onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),
     })
     const failure = await bootFailure(queue, settings.bootTimeoutMs)
     if (failure) {

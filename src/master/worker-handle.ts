@@ -33,6 +33,8 @@ export interface WorkerContext {
   /** Why workers end: SIGTERM, or the signal that stops the server. */
   signal: NodeJS.Signals
   onEvent: (event: WorkerEvent) => void
+  /** What its Node writes to a standard stream before our code runs there (a module of --node-arg). */
+  onOutput: (fd: 1 | 2, bytes: Uint8Array) => void
 }
 
 /** After how many requests a worker is to be replaced; 0 for never. */
@@ -135,7 +137,8 @@ export class WorkerHandle {
       gracefulTimeoutMs,
       keepAliveMs,
     }
-    const options: WorkerOptions = { workerData, name: `hornet worker ${this.id}` }
+    // Unless told so, Node would make its own streams on our descriptors, and set them non-blocking for everybody.
+    const options: WorkerOptions = { workerData, name: `hornet worker ${this.id}`, stdout: true, stderr: true }
     // None: those this process was started with.
     if (nodeArgs.length > 0) options.execArgv = nodeArgs.flat()
     // A reload may have brought other variables than this process was started with.
@@ -147,6 +150,8 @@ export class WorkerHandle {
     thread.on('message', (message: unknown) => {
       if (isWorkerMessage(message)) this.#handleMessage(message)
     })
+    thread.stdout.on('data', (bytes: Uint8Array) => this.#context.onOutput(1, bytes))
+    thread.stderr.on('data', (bytes: Uint8Array) => this.#context.onOutput(2, bytes))
     thread.on('error', (error) => {
       this.#error = { thrown: error }
     })

@@ -220,6 +220,22 @@ export interface Addon {
   createServer(options: NativeServerOptions): NativeServer
   /** Worker side; `pump` is called without arguments when there is something in a lane. */
   attachWorker(serverHandle: number, workerId: number, pump: () => void): WorkerPort
+  /**
+   * Writes to descriptor 1 or 2 from `offset` on what fits within `waitMs`, without mixing it with what other threads
+   * write this way: a thread that has written a part goes on first. Returns the bytes written, or a negative errno.
+   */
+  writeOutput(fd: 1 | 2, bytes: Uint8Array, offset: number, waitMs: number): number
+  /** Columns and rows; null when it is no terminal. */
+  terminalSize(fd: number): [columns: number, rows: number] | null
+  /**
+   * Puts pipes in the place of descriptors 1 and 2. Returns their ends to read from, and what 2 was before.
+   * Throws an Error with `code` when it cannot.
+   */
+  captureOutput(): { stdout: number; stderr: number; savedStderr: number }
+  /** Descriptors 1 and 2 are again what they were; the pipes come to their end. Harmless when nothing was captured. */
+  releaseOutput(): void
+  /** Ends the process with this status in `ms` if nothing else has by then, although a thread is stuck. */
+  exitWithin(status: number, ms: number): void
 }
 
 const require = createRequire(import.meta.url)

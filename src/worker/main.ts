@@ -13,6 +13,7 @@ import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
 import { installProcess } from './process.js'
 import { describeError } from './report.js'
+import { installStdio } from './stdio.js'
 
 const master = parentPort
 if (master === null) throw new Error('this module is started by the master, in a worker thread')
@@ -40,6 +41,7 @@ try {
 
 async function serve(spec: WorkerData): Promise<void> {
   const addon = loadAddon()
+  installStdio(addon, (message) => tell({ type: 'log', level: 'warn', message }))
   const lanes = spec.lanes.map((memory, index) => new Lane(memory, index, spec.requestRingBytes))
   const hooks = await hooksOf(spec)
   const self = { workerId: spec.workerId, generation: spec.generation }

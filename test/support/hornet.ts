@@ -25,6 +25,8 @@ export interface HornetOptions {
   listeners?: number
   /** Where those sockets listen. */
   host?: string
+  /** What standard output is: a pipe that is read, one that is not until `readStdout()`, or a descriptor. */
+  stdout?: 'read' | 'unread' | number
 }
 
 export interface Exit {
@@ -50,6 +52,10 @@ export interface Hornet {
   /** The same of standard output. */
   waitForOutput(pattern: RegExp, options?: { ms?: number; from?: number }): Promise<RegExpMatchArray>
   signal(name: NodeJS.Signals): void
+  /** Begins to read standard output that was left unread. */
+  readStdout(): void
+  /** Closes the reading end of standard output. */
+  closeStdout(): void
   /**
    * Ends it by SIGTERM (or `signal`) and waits. Fails when it does not end in time, or when a process it started
    * outlives it; either is killed first. A second call gives the first one's result.
@@ -76,13 +82,13 @@ export async function startHornet(options: HornetOptions = {}): Promise<Hornet> 
   const child = spawn(process.execPath, command, {
     cwd: options.cwd ?? root,
     env: environment(options.env),
-    stdio: ['ignore', 'pipe', 'pipe', ...servers.map(descriptor)],
+    stdio: ['ignore', typeof options.stdout === 'number' ? options.stdout : 'pipe', 'pipe', ...servers.map(descriptor)],
     // A process group of its own: stop() can tell whether anything it started is left.
     detached: true,
   })
   // Our copies go at once. No event-loop turn has passed since listen(), so this process accepted nothing.
   for (const server of servers) server.close()
-  return watch(child, host, ports)
+  return watch(child, host, ports, options.stdout !== 'unread')
 }
 
 /** Runs the command to its end, for tests of its messages and exit status. Nothing is handed down unless asked. */
@@ -121,15 +127,17 @@ export function environment(changes: Record<string, string | undefined> = {}): N
 }
 
 /** Takes charge of a child that leads a process group of its own; `ports` may be filled in later. */
-export function watch(child: ChildProcess, host: string, ports: number[]): Hornet {
+export function watch(child: ChildProcess, host: string, ports: number[], isStdoutRead = true): Hornet {
   const output = { stdout: '', stderr: '' }
   const listeners = new Set<() => void>()
-  for (const name of ['stdout', 'stderr'] as const) {
+  const read = (name: 'stdout' | 'stderr') => {
     child[name]?.setEncoding('utf8').on('data', (text: string) => {
       output[name] += text
       for (const listener of listeners) listener()
     })
   }
+  read('stderr')
+  if (isStdoutRead) read('stdout')
   running.add(child)
   // 'close' and not 'exit': by then all output has been read.
   const exited = new Promise<Exit>((settle, reject) => {
@@ -183,6 +191,8 @@ export function watch(child: ChildProcess, host: string, ports: number[]): Horne
     signal(name) {
       child.kill(name)
     },
+    readStdout: () => read('stdout'),
+    closeStdout: () => child.stdout?.destroy(),
     stop({ signal = 'SIGTERM', ms } = {}) {
       stopping ??= stop(child, exited, signal, ms, report)
       return stopping
