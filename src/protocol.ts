@@ -40,6 +40,40 @@ export interface WorkerData {
   keepAliveMs: number
 }
 
+/** What a server in a worker wants to listen on, in the terms of Node's net module. */
+export interface ListenRequest {
+  /** A numeric address, the path of a unix socket, or null for every address. */
+  address: string | null
+  /** -1 for a unix socket, null for a descriptor. */
+  port: number | null
+  addressType: number | null
+  backlog: number
+  /** Of the process: the socket is bound already. */
+  fd?: number
+  flags?: number
+  /** Only whether the port is one of the pool's own. */
+  isProbe?: boolean
+  /** It shall not have the addresses of --bind instead: they are for an export that was named. */
+  keepsAddress?: boolean
+}
+
+export interface ListenAnswer {
+  /** 0, or a negative errno. */
+  errno: number
+  /** The listeners whose requests come to the worker now. */
+  indexes?: readonly number[]
+  /** They are those of --bind. */
+  areBinds?: boolean
+  /** What `server.address()` tells; none for a unix socket. */
+  name?: object
+}
+
+/**
+ * The master writes its answer here: a word that becomes 1, a word with the length, and JSON. A path in it has at most 107
+ * bytes.
+ */
+export const listenAnswerBytesMax = 4096
+
 export type MasterMessage =
   /** The worker will end when the requests in flight have; `signal` is why. */
   | { type: 'drain'; signal: NodeJS.Signals }
@@ -47,10 +81,17 @@ export type MasterMessage =
   | { type: 'stop'; signal: NodeJS.Signals }
 
 export type WorkerMessage =
-  /** The app is loaded and the lanes are attached: requests may come. */
-  | { type: 'ready' }
+  /**
+   * The app is loaded and the lanes are attached: requests may come, for what the app exports or to the servers with
+   * which it listens.
+   */
+  | { type: 'ready'; serves: 'export' | 'listen' }
   /** The app cannot be loaded; the worker ends after this. */
   | { type: 'boot-failed'; code: string; message: string; stack?: string }
+  /** A server listens; the worker waits for the answer. */
+  | { type: 'listen'; request: ListenRequest; answer: SharedArrayBuffer }
+  /** Its listeners are closed again. */
+  | { type: 'unlisten'; indexes: readonly number[] }
   /** The application ends its worker; `reason` completes "the worker ended: …", with the place. */
   | { type: 'exiting'; reason: string }
   /** The application set `process.title`. */

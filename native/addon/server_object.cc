@@ -163,6 +163,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::ConfigureListener>("configureListener"),
                          InstanceMethod<&ServerObject::CloseListener>("closeListener"),
                          InstanceMethod<&ServerObject::AdoptListener>("adoptListener"),
+                         InstanceMethod<&ServerObject::AbandonListener>("abandonListener"),
                          InstanceMethod<&ServerObject::Start>("start"),
                          InstanceMethod<&ServerObject::AddWorker>("addWorker"),
                          InstanceMethod<&ServerObject::ReadyWorker>("readyWorker"),
@@ -289,6 +290,11 @@ Napi::Value ServerObject::CloseListener(const Napi::CallbackInfo& info) {
 
 Napi::Value ServerObject::AdoptListener(const Napi::CallbackInfo& info) {
   server_->AdoptListener(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::AbandonListener(const Napi::CallbackInfo& info) {
+  server_->AbandonListener(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
   return info.Env().Undefined();
 }
 

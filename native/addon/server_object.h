@@ -35,6 +35,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value ConfigureListener(const Napi::CallbackInfo& info);
   Napi::Value CloseListener(const Napi::CallbackInfo& info);
   Napi::Value AdoptListener(const Napi::CallbackInfo& info);
+  Napi::Value AbandonListener(const Napi::CallbackInfo& info);
   Napi::Value Start(const Napi::CallbackInfo& info);
   Napi::Value AddWorker(const Napi::CallbackInfo& info);
   Napi::Value ReadyWorker(const Napi::CallbackInfo& info);

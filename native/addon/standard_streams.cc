@@ -53,7 +53,7 @@ int MakePipe(int ends[2]) {
   return 0;
 }
 
-// Puts pipes in the place of descriptors 1 and 2. Returns { stdout, stderr }: their ends to read from, and { savedStderr }.
+// Puts pipes in the place of descriptors 1 and 2. Returns their ends to read from, and what 2 was.
 Napi::Value CaptureOutput(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   CHECK(saved_fds[1] == -1 && saved_fds[2] == -1);

@@ -1,9 +1,9 @@
 // A standard stream (descriptor 1 or 2) that many threads write to: whole records, in order, and never stuck in a
 // write(2) that only the reader at the other end could finish.
 //
-// A descriptor inherited from a shell shares its O_NONBLOCK with other processes, so that it must not be set. A pipe or a
-// terminal is opened once more instead, where /proc allows; a socket is written to with MSG_DONTWAIT; what remains is
-// asked with poll() first, and given no more than a pipe takes whole.
+// A descriptor inherited from a shell shares its O_NONBLOCK with other processes, so that it must not be set. A pipe or
+// a terminal is opened once more instead, where /proc allows; a socket is written to with MSG_DONTWAIT; what remains
+// is asked with poll() first, and given no more than a pipe takes whole.
 //
 // Thread: any. Owner: the process. Life: the process; Reset() when the descriptor was made another.
 // Bounds: nothing is kept; a call returns within `wait_ms`, having written what it could.

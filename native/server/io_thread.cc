@@ -669,6 +669,11 @@ void IoThread::AdoptListener(uint32_t worker_id, uint32_t listener_index) {
   if (lane != nullptr) lane->Adopt(listener_index);
 }
 
+void IoThread::AbandonListener(uint32_t worker_id, uint32_t listener_index) {
+  Lane* lane = FindLane(worker_id);
+  if (lane != nullptr) lane->Abandon(listener_index);
+}
+
 void IoThread::AddWorker(std::shared_ptr<WorkerSlot> slot) {
   lanes_.push_back(std::make_unique<Lane>(std::move(slot), index_));
 }

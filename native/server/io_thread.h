@@ -78,6 +78,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void CloseListener(uint32_t listener_index);
   void AddWorker(std::shared_ptr<WorkerSlot> slot);
   void AdoptListener(uint32_t worker_id, uint32_t listener_index);
+  void AbandonListener(uint32_t worker_id, uint32_t listener_index);
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
   void RemoveWorker(uint32_t worker_id);

@@ -74,6 +74,10 @@ class Lane {
 
   // Requests of listener `index` may go to this worker.
   void Adopt(uint32_t index);
+  // They go to others from now on.
+  void Abandon(uint32_t index) {
+    if (index < adopted_.size()) adopted_[index] = false;
+  }
   bool Serves(uint32_t index) const {
     return slot->serves_all || (index < adopted_.size() && adopted_[index]);
   }

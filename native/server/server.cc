@@ -57,6 +57,10 @@ void Server::AdoptListener(uint32_t worker_id, uint32_t listener_index) {
   PostAll([=](IoThread* thread) { thread->AdoptListener(worker_id, listener_index); });
 }
 
+void Server::AbandonListener(uint32_t worker_id, uint32_t listener_index) {
+  PostAll([=](IoThread* thread) { thread->AbandonListener(worker_id, listener_index); });
+}
+
 int Server::Publish(uint32_t listener_index) {
   bool is_tcp = listeners_[listener_index]->address().family() != AF_UNIX;
   for (uint32_t i = 0; i < threads_.size(); i++) {
@@ -147,6 +151,7 @@ IoSnapshot Server::Snapshot() {
 std::vector<ListenerBacklog> Server::Backlogs() const {
   std::vector<ListenerBacklog> backlogs;
   for (auto& listener : listeners_) {
+    if (listener == nullptr) continue;  // closed
     ListenerBacklog backlog;
     backlog.address = listener->address();
     backlog.is_known = listener->ReadBacklog(&backlog.waiting, &backlog.waiting_max);

@@ -38,6 +38,7 @@ class Server {
   void CloseListener(uint32_t listener_index);
   // Requests of the listener may go to this worker, which does not serve all of them.
   void AdoptListener(uint32_t worker_id, uint32_t listener_index);
+  void AbandonListener(uint32_t worker_id, uint32_t listener_index);
   const ServerLimits& limits() const { return limits_; }
   int Start();
   void AddWorker(std::shared_ptr<WorkerSlot> slot);

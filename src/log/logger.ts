@@ -99,7 +99,8 @@ function openLog(path: string): number {
   }
 }
 
-function writeWhole(fd: number, line: string): void {
+/** Writes all of it before it returns; what a reader does not take within a second is lost. */
+export function writeWhole(fd: number, line: string): void {
   const bytes = Buffer.from(line)
   let written = 0
   let waitedMs = 0

@@ -1,9 +1,11 @@
 /**
  * The master's loop: takes one command at a time, asks pool.ts what follows from it, and has it done.
  */
+import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
 import type { Logger } from '../log/logger.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
+import { Adoptions } from './adoptions.js'
 import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
 import { type AskedCommand, createControl, type MasterControl, MasterEvents, refused } from './commands.js'
@@ -54,8 +56,19 @@ export async function runMaster(options: MasterOptions): Promise<void> {
     })
     try {
       await runner.demand('onStarting', { pid: process.pid })
-      const addresses = await openListeners(server, settings)
-      await arbitrate(options, runner, server, ioControl, addresses)
+      const areBindsGiven = !isOpenedLate(options.configuration)
+      const adoptions = new Adoptions({
+        server,
+        settings,
+        binds: areBindsGiven ? await openListeners(server, settings) : [],
+        areBindsGiven,
+        openBinds: () => openListeners(server, settings),
+      })
+      try {
+        await arbitrate(options, runner, server, ioControl, adoptions)
+      } finally {
+        adoptions.close()
+      }
     } finally {
       server.close()
     }
@@ -65,12 +78,20 @@ export async function runMaster(options: MasterOptions): Promise<void> {
   }
 }
 
+/**
+ * The default addresses, and those a platform gives in PORT, are for applications that do not listen by themselves: a
+ * script takes its port from PORT too.
+ */
+function isOpenedLate({ origins }: Configuration): boolean {
+  return origins.bind === 'default' || origins.bind === settingsTable.bind.platform?.name
+}
+
 async function arbitrate(
   options: MasterOptions,
   runner: HookRunner,
   server: NativeServer,
   ioControl: SharedArrayBuffer,
-  addresses: BoundAddress[],
+  adoptions: Adoptions,
 ): Promise<void> {
   const { logger, queue } = options
   /** What holds: for workers of a generation that is being started, see `reloads`. */
@@ -85,13 +106,14 @@ async function arbitrate(
     signal: 'SIGTERM',
     onEvent: (event) => queue.push(event),
     onOutput: (fd, bytes) => writeStandard(options.addon, fd, bytes),
+    adoptions,
   }
   const control = createControl(
     (command) => queue.push(command),
     events,
     () => {
       const { settings, origins, app } = configuration
-      return { pool, settings, origins, app, addresses: addresses.map(formatAddress) }
+      return { pool, settings, origins, app, addresses: adoptions.addresses.map(formatAddress) }
     },
   )
   options.onControl?.(control)
@@ -263,8 +285,8 @@ async function arbitrate(
       }
       case 'serve':
         server.start()
-        options.onServing(addresses)
-        runner.call('whenReady', { pid: process.pid, addresses: addresses.map(formatAddress) })
+        options.onServing(adoptions.addresses)
+        runner.call('whenReady', { pid: process.pid, addresses: adoptions.addresses.map(formatAddress) })
         return
       case 'drain-server':
         server.drain()

@@ -8,7 +8,7 @@ import type { Configuration } from './configuration.js'
 import { nativeLimits } from './limits.js'
 import { bootTimeout, type Failure } from './pool.js'
 import { writeStandard } from './standard-streams.js'
-import { type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { type ListenDesk, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
 export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
@@ -28,6 +28,7 @@ export async function checkApplication(configuration: Configuration, addon: Addo
       signal: 'SIGTERM',
       onEvent: (event) => queue.push(event),
       onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),
+      adoptions: pretence,
     })
     const failure = await bootFailure(queue, settings.bootTimeoutMs)
     if (failure) {
@@ -40,6 +41,15 @@ export async function checkApplication(configuration: Configuration, addon: Addo
   } finally {
     server.close()
   }
+}
+
+/** For a server that listens it looks as if it did. */
+const pretence: ListenDesk = {
+  listen: (_, { address, port }) => ({ errno: 0, name: { address: address ?? '::', family: 'IPv6', port } }),
+  unlisten() {},
+  async noteReady() {},
+  noteLeaving() {},
+  noteGone() {},
 }
 
 async function bootFailure(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<Failure | undefined> {

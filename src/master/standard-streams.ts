@@ -1,10 +1,10 @@
 /**
  * The standard streams as the master has them: standard error for the log, and what the application writes to either.
  */
-import { writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
 import { HornetError } from '../errors.js'
+import { writeWhole } from '../log/logger.js'
 import type { Addon } from '../seam/addon.js'
 
 // How long one record may wait for a reader that does not read: a log must not be the end of the service.
@@ -60,7 +60,7 @@ export function captureOutput(addon: Pick<Addon, 'captureOutput' | 'releaseOutpu
   const ends: Promise<void>[] = []
   let standardErrorFd = fds.savedStderr
   return {
-    writeStandardError: (text) => void writeSync(standardErrorFd, text),
+    writeStandardError: (text) => writeWhole(standardErrorFd, text),
     read(onLine) {
       for (const name of ['stdout', 'stderr'] as const) {
         const lines = new LineSplitter((line) => onLine(name, line))

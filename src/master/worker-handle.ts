@@ -7,8 +7,10 @@ import { inspect } from 'node:util'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Settings } from '../config/settings.js'
 import { formatSize } from '../config/values.js'
-import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
+import { HornetError } from '../errors.js'
+import type { ListenAnswer, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
+import type { Adoptions } from './adoptions.js'
 import type { Configuration } from './configuration.js'
 import type { Failure } from './pool.js'
 
@@ -35,7 +37,12 @@ export interface WorkerContext {
   onEvent: (event: WorkerEvent) => void
   /** What its Node writes to a standard stream before our code runs there (a module of --node-arg). */
   onOutput: (fd: 1 | 2, bytes: Uint8Array) => void
+  /** Who sees to it that servers in workers listen. */
+  adoptions: ListenDesk
 }
+
+/** What a worker that listens needs of the master. */
+export type ListenDesk = Pick<Adoptions, 'listen' | 'unlisten' | 'noteReady' | 'noteLeaving' | 'noteGone'>
 
 /** After how many requests a worker is to be replaced; 0 for never. */
 function requestsUntilSpent({ maxRequests, maxRequestsJitter }: Settings): number {
@@ -68,7 +75,8 @@ export class WorkerHandle {
       views,
       requestRingBytes,
       workerConnections,
-      true,
+      // What it serves is known when it is ready, or listens.
+      false,
       requestsUntilSpent(configuration.settings),
     )
     try {
@@ -99,12 +107,14 @@ export class WorkerHandle {
 
   /** Tells the application that its worker ends once the requests in flight have. */
   announceEnd(): void {
+    this.#context.adoptions.noteLeaving(this.id)
     const message: MasterMessage = { type: 'drain', signal: this.#context.signal }
     this.#thread?.postMessage(message)
   }
 
   /** Asks the worker to run its exit hooks and end. */
   stop(): void {
+    this.#context.adoptions.noteLeaving(this.id)
     const message: MasterMessage = { type: 'stop', signal: this.#context.signal }
     this.#thread?.postMessage(message)
   }
@@ -164,7 +174,16 @@ export class WorkerHandle {
     const workerId = this.id
     switch (message.type) {
       case 'ready':
-        onEvent({ type: 'worker-ready', workerId })
+        this.#context.adoptions.noteReady(workerId, message.serves).then(
+          () => onEvent({ type: 'worker-ready', workerId }),
+          (error: unknown) => onEvent({ type: 'worker-boot-failed', workerId, failure: failureOf(error) }),
+        )
+        return
+      case 'listen':
+        writeAnswer(message.answer, this.#context.adoptions.listen(workerId, message.request))
+        return
+      case 'unlisten':
+        this.#context.adoptions.unlisten(workerId, message.indexes)
         return
       case 'boot-failed': {
         const { code, message: text, stack } = message
@@ -196,11 +215,35 @@ export class WorkerHandle {
 
   #handleExit(failure: Failure): void {
     this.#context.server.removeWorker(this.id)
+    this.#context.adoptions.noteGone(this.id)
     this.#context.onEvent({ type: 'worker-exited', workerId: this.id, failure })
   }
 }
 
-const types: readonly string[] = ['ready', 'boot-failed', 'exiting', 'title', 'log'] satisfies WorkerMessage['type'][]
+const types: readonly string[] = [
+  'ready',
+  'boot-failed',
+  'listen',
+  'unlisten',
+  'exiting',
+  'title',
+  'log',
+] satisfies WorkerMessage['type'][]
+
+/** The worker waits for it, see protocol.ts. */
+function writeAnswer(memory: SharedArrayBuffer, answer: ListenAnswer): void {
+  const bytes = Buffer.from(JSON.stringify(answer))
+  new Uint8Array(memory, 8).set(bytes)
+  const words = new Int32Array(memory, 0, 2)
+  words[1] = bytes.length
+  Atomics.store(words, 0, 1)
+  Atomics.notify(words, 0)
+}
+
+function failureOf(error: unknown): Failure {
+  const code = error instanceof HornetError ? error.code : 'ERR_HORNET_APP_BOOT'
+  return { code, message: error instanceof Error ? error.message : String(error) }
+}
 
 /** The application shares the thread and may post to its parent as well; that is not for us. */
 function isWorkerMessage(value: unknown): value is WorkerMessage {

@@ -159,6 +159,8 @@ export interface NativeServer {
   closeListener(index: number): void
   /** Requests of the listener may go to this worker, which was added with `servesAll` false. */
   adoptListener(workerId: number, index: number): void
+  /** They go to others from now on; those it has it keeps. */
+  abandonListener(workerId: number, index: number): void
   /** Starts the I/O threads; connections are accepted from now on. */
   start(): void
   /** Announces a worker and its lanes (typed arrays over the SharedArrayBuffers, one per I/O thread). After `requestsMax` requests, unless that is 0, `worker-spent` follows. */

@@ -16,6 +16,8 @@ export interface LoadedApp {
   describe: string
   /** The http server the application made, when it made one: it is where its other listeners are. */
   server?: http.Server
+  /** It listens by itself, on addresses of its own. */
+  isListening?: boolean
 }
 
 /** A value that serves; `open` makes it ready to. */

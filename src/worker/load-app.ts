@@ -17,13 +17,16 @@ export type { Listener, LoadedApp } from './app-kind.js'
 const exportNames = ['default', 'app', 'handler', 'application', 'server']
 
 /**
- * @param adopted Asked for the server that called `listen()` while the module ran; consulted when no export serves and
- *   the operator named none.
+ * @param adopted Asked for the server that calls `listen()`; consulted when no export serves and the operator named
+ *   none.
  * @throws HornetError ERR_HORNET_APP_NOT_FOUND: no such file. ERR_HORNET_APP_BOOT: the module, its factory or the
  *   application's own start-up failed; `cause` is what they threw and `stack` is its stack. ERR_HORNET_APP_EXPORT:
  *   nothing there can serve; the message lists what there is.
  */
-export async function loadApp(spec: AppSpec, adopted?: () => LoadedApp | null): Promise<LoadedApp> {
+export async function loadApp(
+  spec: AppSpec,
+  adopted?: () => LoadedApp | null | Promise<LoadedApp | null>,
+): Promise<LoadedApp> {
   const path = resolveModule(spec.path)
   const module = await attempt(path, 'was loaded', async () => {
     await registerTsx(path)
@@ -31,7 +34,7 @@ export async function loadApp(spec: AppSpec, adopted?: () => LoadedApp | null): 
   })
   const found = await openCandidate(path, spec, module)
   if (found !== null) return found
-  const server = spec.exportName === undefined ? (adopted?.() ?? null) : null
+  const server = spec.exportName === undefined ? ((await adopted?.()) ?? null) : null
   if (server !== null) return server
   throw noAppError(path, spec, module)
 }

@@ -1,6 +1,7 @@
 /**
  * A worker thread: attaches to its lanes, loads the application, serves. The master starts it with `WorkerData`.
  */
+import type { IncomingMessage } from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hooks } from '../config/hooks.js'
 import { HornetError } from '../errors.js'
@@ -9,6 +10,7 @@ import type { Target } from '../http/target.js'
 import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { loadAddon } from '../seam/addon.js'
 import { Lane } from '../seam/lane.js'
+import { Adopter } from './adopt.js'
 import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
 import { installProcess } from './process.js'
@@ -46,21 +48,26 @@ async function serve(spec: WorkerData): Promise<void> {
   const hooks = await hooksOf(spec)
   const self = { workerId: spec.workerId, generation: spec.generation }
   await hooks.workerInit?.(self)
-  const app = await loadApp(spec.app)
-  const target: Target = {
-    listener: app.listener,
-    server: app.server ?? null,
-    keepAliveMs: spec.keepAliveMs,
-    onError: (error, req) =>
-      tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` }),
-  }
-  const core = new ServerCore(lanes, { targetOf: () => target })
+  const { keepAliveMs } = spec
+  const onError = (error: unknown, req: IncomingMessage): void =>
+    tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` })
+  const adopter = new Adopter({ tell, keepAliveMs, onError, keepsAddresses: spec.app.exportName !== undefined })
+  adopter.install()
+  const app = await loadApp(spec.app, () => adopter.waitForServer())
+  const { listener, server = null, isListening = false } = app
+  if (!isListening) adopter.yieldBinds()
+  const target: Target = { listener, server, keepAliveMs, onError }
+  // A server that listens has listeners of its own; the others are for what is exported.
+  const core = new ServerCore(lanes, { targetOf: (index) => adopter.targetOf(index) ?? target })
+  adopter.whenIdle = (callback) => core.whenIdle(callback)
   const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
   core.attach(port, new Int32Array(spec.ioControl))
   const { workerExit } = hooks
   lifecycle.attach(port, workerExit && (() => workerExit(self)))
   master?.on('message', (message: MasterMessage) => lifecycle.handleMessage(message))
-  tell({ type: 'ready' })
+  // The default address is for those who have none of their own.
+  const listens = isListening || (adopter.isListening && spec.app.exportName === undefined)
+  tell({ type: 'ready', serves: listens ? 'listen' : 'export' })
 }
 
 /** Most config files have none for workers, and then nothing of them is loaded here. */
