@@ -194,6 +194,8 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.connections_max = GetUint32(given, "connectionsMax");
   limits.request_queue_max = GetUint32(given, "requestQueueMax");
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
+  Napi::Value sticky = options.Get("sticky");
+  if (sticky.IsString()) limits.sticky = ParseStickyRule(sticky.As<Napi::String>());
   CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);
 
   uint32_t io_threads = GetUint32(options, "ioThreads");

@@ -171,7 +171,9 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
     } else {
       is_fault_waiting_ = false;
       head_started_ms_ = 0;
-      BeginTunnel(reason, status == ParseStatus::kBad ? static_cast<uint32_t>(FaultStatus(head.fault)) : 0);
+      bool is_bad = status == ParseStatus::kBad;
+      BeginTunnel(reason, is_bad ? static_cast<uint32_t>(FaultStatus(head.fault)) : 0,
+                  is_bad ? 0 : StickyKey(host_->sticky, head, data, address_text_, address_length_));
     }
     return 0;
   }
@@ -220,13 +222,14 @@ uint32_t HttpConnection::ReasonToHandOver(ParseStatus status, const RequestHead&
 }
 
 // The connection's bytes go to a worker as they are, from the next one on.
-void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault) {
+void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault, uint64_t sticky_key) {
   Exchange* exchange = AppendExchange();
   if (exchange == nullptr) return;
   exchange->is_tunnel = exchange->is_streaming = true;
   exchange->body_complete = false;
   exchange->flags = kRequestTunnel | kRequestBodyStreamed;
   exchange->reason = reason;
+  exchange->sticky_key = sticky_key;
   exchange->fault = fault;
   exchange->bytes_read = bytes_read_;
   uint32_t length = 1u + address_length_;
@@ -328,6 +331,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   exchange->keep_alive = head.keep_alive;
   exchange->header_count = head.field_count;
   exchange->target_length = head.target_length;
+  exchange->sticky_key = StickyKey(host_->sticky, head, data, address_text_, address_length_);
   exchange->flags = (head.minor_version == 0 ? kRequestHttp10 : 0u) |
                     (head.keep_alive && !host_->is_draining ? kRequestKeepAlive : 0u) |
                     (head.framing != BodyFraming::kNone ? kRequestHasBody : 0u) |

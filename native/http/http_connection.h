@@ -15,6 +15,7 @@
 #include "http/head_parser.h"
 #include "http/http_stats.h"
 #include "http/response_encoder.h"
+#include "http/sticky.h"
 #include "loop/timer_wheel.h"
 #include "net/address.h"
 #include "net/connection.h"
@@ -99,6 +100,8 @@ class HttpHost {
   static uint32_t MeasureText(const RequestHead& head, uint32_t address_length);
   static void WriteText(const RequestHead& head, const char* head_bytes, const char* address,
                         uint32_t address_length, char* out);
+
+  StickyRule sticky;
 
   // First thing of every event: workers need not wake this thread until its turn ends.
   void BeginEvent() {
@@ -190,7 +193,7 @@ class HttpConnection final : public Connection {
   size_t BeginExchange(const char* data, size_t length);
   // What the head just parsed is to be handed over for; kTunnelNone: nothing.
   uint32_t ReasonToHandOver(ParseStatus status, const RequestHead& head) const;
-  void BeginTunnel(uint32_t reason, uint32_t fault);
+  void BeginTunnel(uint32_t reason, uint32_t fault, uint64_t sticky_key = 0);
   // A fault in a body: the worker is told that the request is broken, and gets the rest unparsed.
   void HandOverBrokenBody(int status, const char* data, size_t length);
   void FlushTunnel();

@@ -38,6 +38,7 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       connections_(connections_max_ + 1024),
       exchanges_(ExchangesMax(connections_max_)) {
   asleep_word = asleep_word_in;
+  sticky = limits.sticky;
   // A kept partial input is at most one full read behind a partial head.
   read_buffer_bytes = limits.http.head.head_bytes_max + 2 * kReadBytes;
   read_buffer = new char[read_buffer_bytes];
@@ -524,6 +525,7 @@ void IoThread::HandleAcceptError(int error) {
 // ---- the dispatcher -------------------------------------------------------------------------------------------------
 
 Lane* IoThread::ChooseLane(const Exchange* exchange, const Lane* except) {
+  if (exchange->sticky_key != 0) return ChooseStickyLane(exchange);
   Lane* best = nullptr;
   uint32_t best_load = UINT32_MAX;
   const uint32_t listener_index = exchange->connection->listener_index;
@@ -541,6 +543,21 @@ Lane* IoThread::ChooseLane(const Exchange* exchange, const Lane* except) {
     }
   }
   return best;
+}
+
+// The one worker for the exchange's client; null while that one has no room or makes no progress.
+Lane* IoThread::ChooseStickyLane(const Exchange* exchange) {
+  Lane* best = nullptr;
+  uint64_t best_weight = 0;
+  for (auto& lane : lanes_) {
+    if (lane->state != Lane::State::kReady || !lane->Serves(exchange->connection->listener_index)) continue;
+    uint64_t weight = StickyWeight(exchange->sticky_key, lane->slot->id);
+    if (best != nullptr && weight <= best_weight) continue;
+    best = lane.get();
+    best_weight = weight;
+  }
+  if (best == nullptr || best->is_stalled) return nullptr;
+  return best->slot->in_flight.load(std::memory_order_relaxed) < best->slot->in_flight_max ? best : nullptr;
 }
 
 Lane* IoThread::FindLane(uint32_t worker_id) {
@@ -571,10 +588,14 @@ void IoThread::DispatchQueued() {
   for (Exchange* exchange = queue_.front(); exchange != nullptr;) {
     Exchange* next = queue_.Next(exchange);
     uint64_t bit = uint64_t{1} << std::min(exchange->connection->listener_index, 63u);
-    Lane* lane = (stuck & bit) != 0 ? nullptr : ChooseLane(exchange, nullptr);
+    bool is_stuck = (stuck & bit) != 0 && exchange->sticky_key == 0;
+    Lane* lane = is_stuck ? nullptr : ChooseLane(exchange, nullptr);
     if (lane == nullptr) {
-      if (any_serves_all) return;
-      stuck |= bit;
+      // Those of other clients have other workers.
+      if (exchange->sticky_key == 0) {
+        if (any_serves_all && sticky.kind == StickyRule::Kind::kOff) return;
+        stuck |= bit;
+      }
     } else {
       exchange->link.Unlink();
       if (!lane->PushStored(exchange)) {
@@ -602,9 +623,18 @@ void IoThread::Detach(Exchange* exchange) {
 // Gives what a worker has not started to others that have room and make progress.
 void IoThread::MoveStalled(Lane* lane) {
   for (Exchange* exchange = lane->unclaimed.front(); exchange != nullptr;) {
+    Exchange* next = lane->unclaimed.Next(exchange);
+    if (exchange->sticky_key != 0) {
+      // It waits for this worker, but where waiting has an end.
+      if (lane->TakeBack(exchange)) {
+        Detach(exchange);
+        Enqueue(exchange);
+      }
+      exchange = next;
+      continue;
+    }
     Lane* target = ChooseLane(exchange, lane);
     if (target == nullptr || target->is_stalled) return;
-    Exchange* next = lane->unclaimed.Next(exchange);
     if (lane->TakeBack(exchange)) {
       Detach(exchange);
       exchange->waiting_ms = now_ms;

@@ -32,6 +32,7 @@ struct ServerLimits {
   uint32_t connections_max = 10000;
   uint32_t request_queue_max = 4096;
   uint32_t queue_timeout_ms = 10000;
+  StickyRule sticky;
 };
 
 // What I/O threads have in common.
@@ -124,6 +125,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
 
   // The dispatcher.
   Lane* ChooseLane(const Exchange* exchange, const Lane* except);
+  Lane* ChooseStickyLane(const Exchange* exchange);
   Lane* FindLane(uint32_t worker_id);
   bool PushStored(Lane* lane, Exchange* exchange);
   void Enqueue(Exchange* exchange);

@@ -18,6 +18,7 @@ import {
   orZero,
   portOfPlatform,
   size,
+  stickyRule,
   type ValueKind,
   workerCount,
 } from './values.js'
@@ -113,6 +114,16 @@ export const settingsTable = {
     default: (machine) => Math.min(machine.parallelism, workersMax),
     defaultText: '$WEB_CONCURRENCY, or auto',
     platform: { name: 'WEB_CONCURRENCY', kind: workerCount(workersMax) },
+  }),
+  sticky: one({
+    flag: '--sticky',
+    group: 'Pool',
+    summary:
+      'Keep the requests of a client on one worker: clients are told apart by ip, cookie:NAME, header:NAME or query:NAME.',
+    kind: stickyRule,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    needsRestart: true,
   }),
   ioThreads: one({
     flag: '--io-threads',

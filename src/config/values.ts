@@ -114,6 +114,14 @@ export function choice<const T extends string>(words: readonly T[]): ValueKind<T
   }
 }
 
+/** By what a client is known again. */
+export const stickyRule: ValueKind<string> = {
+  metavar: 'RULE',
+  accepts: 'ip, cookie:NAME, header:NAME or query:NAME',
+  parse: (text) => (/^(?:ip|(?:cookie|header|query):[\w!#$%&'*+.^`|~-]{1,256})$/.test(text) ? text : undefined),
+  format: (rule) => rule,
+}
+
 /** Permission bits, in octal as everywhere in Unix. */
 export const octalMask: ValueKind<number> = {
   metavar: 'MASK',

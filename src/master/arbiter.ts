@@ -52,6 +52,7 @@ export async function runMaster(options: MasterOptions): Promise<void> {
       ioThreads: settings.ioThreads,
       ioControl: new Uint8Array(ioControl),
       limits: nativeLimits(settings),
+      sticky: settings.sticky,
       onEvent: (event) => queue.push(event),
     })
     try {

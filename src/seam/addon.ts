@@ -194,6 +194,8 @@ export interface NativeServerOptions {
   ioControl: Uint8Array
   limits: NativeLimits
   onEvent: (event: NativeEvent) => void
+  /** How clients are told apart that stay with one worker, as `--sticky` has it. Default: none stay. */
+  sticky?: string
   /** Does not keep the event loop of its thread running. Default false. */
   isBackground?: boolean
 }

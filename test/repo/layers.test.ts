@@ -24,7 +24,7 @@ const nativeRooms: Record<string, string[]> = {
 }
 
 /** The pure parts of http see base and each other, so that they are fuzzed and timed without a socket. */
-const pureParts = ['authority', 'head_parser', 'body_decoder', 'response_encoder']
+const pureParts = ['authority', 'head_parser', 'body_decoder', 'response_encoder', 'sticky']
 
 /** System headers that only some rooms may see. */
 const restrictedHeaders: [header: RegExp, rooms: string[]][] = [
