@@ -15,6 +15,7 @@ export const errorTable = {
     exit: 3,
     summary: 'The application asked for what a worker thread cannot do; the message says what to do instead.',
   },
+  ERR_HORNET_CONTROL: { exit: 1, summary: 'The control API of a server cannot be reached, or refused what was asked.' },
 } as const
 
 export type ErrorCode = keyof typeof errorTable

@@ -79,6 +79,8 @@ export type MasterMessage =
   | { type: 'drain'; signal: NodeJS.Signals }
   /** No more requests will come; run exit hooks and end. */
   | { type: 'stop'; signal: NodeJS.Signals }
+  /** How are you? */
+  | { type: 'report'; report: number; withMetrics: boolean }
 
 export type WorkerMessage =
   /**
@@ -98,3 +100,5 @@ export type WorkerMessage =
   | { type: 'title'; title: string }
   /** Something the operator should read in the log. */
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
+  /** The answer to `report`. `metrics`: what the application's registries hold, as it gave it. */
+  | { type: 'report'; report: number; heapUsedBytes: number; heapTotalBytes: number; metrics?: unknown[] }

@@ -172,6 +172,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::Drain>("drain"),
                          InstanceMethod<&ServerObject::Close>("close"),
                          InstanceMethod<&ServerObject::Stats>("stats"),
+                         InstanceMethod<&ServerObject::ListRequests>("listRequests"),
                      });
 }
 
@@ -377,7 +378,36 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   object.Set("rejected", rejected);
   AddDetails(env, snapshot.http, &object);
   object.Set("listeners", BacklogsToArray(env, server_->Backlogs()));
+  Napi::Object loads = Napi::Object::New(env);
+  for (auto& [id, in_flight] : server_->WorkerLoads()) loads.Set(id, in_flight);
+  object.Set("workerLoads", loads);
   return object;
+}
+
+Napi::Value ServerObject::ListRequests(const Napi::CallbackInfo& info) {
+  server_->ListRequests(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Array ServerObject::RequestsToArray(Napi::Env env, const IoEvent& event) {
+  static constexpr const char* kStates[] = {"reading", "queued", "handed", "running", "answering"};
+  Napi::Array rows = Napi::Array::New(env, event.requests.size());
+  for (uint32_t i = 0; i < event.requests.size(); i++) {
+    const RequestNote& note = event.requests[i];
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("id", std::to_string(event.io_thread) + "-" + std::to_string(note.id.index) + "-" +
+                      std::to_string(note.id.generation));
+    row.Set("workerId", note.worker_id);
+    row.Set("method", kMethodNames[static_cast<uint32_t>(note.method)]);
+    napi_value target;
+    // Octets as received, like the strings of the request itself.
+    CHECK(napi_create_string_latin1(env, note.target.data(), note.target.size(), &target) == napi_ok);
+    row.Set("url", target);
+    row.Set("ageMs", static_cast<double>(note.age_ms));
+    row.Set("state", kStates[static_cast<uint32_t>(note.state)]);
+    rows.Set(i, row);
+  }
+  return rows;
 }
 
 void ServerObject::HandleEvents() {
@@ -422,6 +452,12 @@ Napi::Object ServerObject::EventToObject(Napi::Env env, const IoEvent& event) {
       break;
     case IoEvent::Type::kDrained:
       object.Set("type", "drained");
+      break;
+    case IoEvent::Type::kRequests:
+      object.Set("type", "requests");
+      object.Set("listing", event.listing);
+      object.Set("total", event.requests_total);
+      object.Set("requests", RequestsToArray(env, event));
       break;
     case IoEvent::Type::kLog:
       object.Set("type", "log");

@@ -44,10 +44,12 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value Drain(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
+  Napi::Value ListRequests(const Napi::CallbackInfo& info);
 
   void CloseServer();
   void HandleEvents();
   Napi::Object EventToObject(Napi::Env env, const IoEvent& event);
+  Napi::Array RequestsToArray(Napi::Env env, const IoEvent& event);
 
   std::shared_ptr<Server> server_;
   uint32_t handle_ = 0;

@@ -8,6 +8,7 @@
 #define HORNET_HTTP_EXCHANGE_H_
 
 #include <cstdint>
+#include <cstring>
 
 #include "base/block.h"
 #include "base/list.h"
@@ -72,6 +73,16 @@ struct Exchange {
   uint64_t overhead_bytes = 0;  // of the response so far: all that is not its body
   uint16_t status = 0;          // of the final response; 0: none yet
   bool has_head = false;        // a whole head was parsed; otherwise this answers what was refused
+
+  // The target's first bytes, to name the request by while it runs: the worker's ring is written over by then.
+  static constexpr uint32_t kTargetNoteBytes = 104;
+  uint8_t target_note_length = 0;
+  char target_note[kTargetNoteBytes];
+
+  void NoteTarget(const char* target) {
+    target_note_length = static_cast<uint8_t>(target_length < kTargetNoteBytes ? target_length : kTargetNoteBytes);
+    std::memcpy(target_note, target, target_note_length);
+  }
 
   Method method = Method::kGet;
   ExchangeState state = ExchangeState::kReading;

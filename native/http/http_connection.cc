@@ -332,6 +332,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   exchange->header_count = head.field_count;
   exchange->target_length = head.target_length;
   exchange->sticky_key = StickyKey(host_->sticky, head, data, address_text_, address_length_);
+  exchange->NoteTarget(data + head.target_offset);
   exchange->flags = (head.minor_version == 0 ? kRequestHttp10 : 0u) |
                     (head.keep_alive && !host_->is_draining ? kRequestKeepAlive : 0u) |
                     (head.framing != BodyFraming::kNone ? kRequestHasBody : 0u) |

@@ -40,13 +40,29 @@ struct SharedState {
   std::atomic<uint32_t> queued{0};  // requests waiting for a worker, over all threads
 };
 
+// A request in flight, as an operator is shown it.
+struct RequestNote {
+  enum class State : uint8_t { kReading, kQueued, kHanded, kRunning, kAnswering };
+  SlabId id;
+  uint32_t worker_id;  // 0: none
+  uint64_t age_ms;
+  Method method;
+  State state;
+  std::string target;  // at most Exchange::kTargetNoteBytes
+};
+
 struct IoEvent {
-  enum class Type { kWorkerDrained, kWorkerRemoved, kWorkerSpent, kDrained, kLog };
+  enum class Type { kWorkerDrained, kWorkerRemoved, kWorkerSpent, kDrained, kLog, kRequests };
   Type type;
   uint32_t worker_id = 0;
   uint32_t requests_failed = 0;
   uint32_t requests_moved = 0;
   std::string message = {};
+  // kRequests: the answer of one thread to a listing.
+  uint32_t listing = 0;
+  uint32_t io_thread = 0;
+  uint32_t requests_total = 0;
+  std::vector<RequestNote> requests = {};
 };
 
 // How things stand, summed over threads.
@@ -83,6 +99,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
   void RemoveWorker(uint32_t worker_id);
+  // kRequests follows, with the oldest `count_max` requests in flight (request_list.cc).
+  void ListRequests(uint32_t listing, uint32_t count_max);
   void Drain();
   void Stop();
   void Join();

@@ -124,6 +124,13 @@ std::shared_ptr<WorkerSlot> Server::FindWorker(uint32_t worker_id) {
   return found == workers_.end() ? nullptr : found->second;
 }
 
+std::map<uint32_t, uint32_t> Server::WorkerLoads() {
+  std::lock_guard<std::mutex> lock(workers_mutex_);
+  std::map<uint32_t, uint32_t> loads;
+  for (auto& [id, slot] : workers_) loads[id] = slot->in_flight.load(std::memory_order_relaxed);
+  return loads;
+}
+
 void Server::Drain() {
   // Ours first: when the I/O threads have taken all that waits and close theirs, the address is free, and clients that
   // come later are refused instead of kept waiting for nobody.

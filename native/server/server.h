@@ -45,6 +45,12 @@ class Server {
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
   void RemoveWorker(uint32_t worker_id);
+  // Each thread answers with a kRequests event.
+  void ListRequests(uint32_t listing, uint32_t count_max) {
+    PostAll([=](IoThread* thread) { thread->ListRequests(listing, count_max); });
+  }
+  // Requests that each worker has in flight, by its id.
+  std::map<uint32_t, uint32_t> WorkerLoads();
   void Drain();
   void Close();
   IoSnapshot Snapshot();

@@ -19,7 +19,7 @@ import {
   settingsTable,
 } from './settings.js'
 import { splitShellWords } from './shell-words.js'
-import type { Machine, ValueKind } from './values.js'
+import { type Machine, secretText, type ValueKind } from './values.js'
 
 export interface LoadInput {
   /** Arguments without the names of node and script. */
@@ -117,6 +117,7 @@ export function loadSettings(input: LoadInput): Loaded {
   }
   // The table gives every key a default and every kind a parser of its type.
   const settings = freezeDeeply(values) as Settings
+  checkTogether(settings)
   const { appArgs } = commandLine
   return { kind: 'run', settings, origins, app, appArgs, hooks: fileHooks(configFile), configPath: configFile?.path }
 }
@@ -152,6 +153,14 @@ function layersAround({ env, version }: LoadInput, commandLine: RawValues, machi
     },
     { values: parseRaw(commandLine, 'command line', machine), origin: () => 'command line' },
   ]
+}
+
+/** What no value shows by itself. */
+function checkTogether({ control, controlToken }: Settings): void {
+  if (control?.kind === 'tcp' && controlToken === undefined) {
+    const remedy = 'set HORNET_CONTROL_TOKEN (or --control-token), or use unix:PATH'
+    throw new HornetError('ERR_HORNET_CONFIG', `--control on a TCP port needs a token: ${remedy}`)
+  }
 }
 
 function defaults(machine: Machine): Values {
@@ -308,8 +317,10 @@ function parseOne(kind: ValueKind<unknown>, text: string, name: string, source: 
   const value = kind.parse(text, machine)
   if (value !== undefined) return value
   const code = source === 'command line' ? 'ERR_HORNET_USAGE' : 'ERR_HORNET_CONFIG'
+  // A secret that is refused is one all the same: a longer one may begin like it.
+  const shown = kind === secretText ? 'what was given' : `'${text}'`
   const place = source === 'config file' ? name : `${name} (${source})`
-  throw new HornetError(code, `${place}: '${text}' is not ${kind.accepts}`)
+  throw new HornetError(code, `${place}: ${shown} is not ${kind.accepts}`)
 }
 
 function splitWords(text: string, name: string): string[] {

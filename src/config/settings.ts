@@ -5,25 +5,31 @@
 import {
   type BindSpec,
   bindAddress,
+  type ControlSpec,
   choice,
+  controlAddress,
   duration,
   environmentVariable,
   filePath,
   integer,
   logDestination,
   type Machine,
+  metricPrefix,
   nodeArguments,
   octalMask,
   onOff,
   orZero,
   portOfPlatform,
+  secretText,
   size,
   stickyRule,
+  type UdpAddress,
+  udpAddress,
   type ValueKind,
   workerCount,
 } from './values.js'
 
-export const settingGroups = ['Sockets', 'Pool', 'Time', 'Limits', 'Logs', 'Process'] as const
+export const settingGroups = ['Sockets', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
 
 type Flag = `--${string}`
 
@@ -326,6 +332,45 @@ export const settingsTable = {
     kind: onOff,
     default: () => false,
     defaultText: '',
+  }),
+
+  statsdHost: one({
+    flag: '--statsd-host',
+    group: 'Logs',
+    summary: 'Send metrics to the StatsD server at HOST:PORT (UDP), by the names that Gunicorn uses.',
+    kind: udpAddress,
+    default: (): UdpAddress | undefined => undefined,
+    defaultText: 'off',
+    needsRestart: true,
+  }),
+  statsdPrefix: one({
+    flag: '--statsd-prefix',
+    group: 'Logs',
+    summary: 'What stands before those names.',
+    kind: metricPrefix,
+    default: () => '',
+    defaultText: '',
+    needsRestart: true,
+  }),
+
+  control: one({
+    flag: '--control',
+    group: 'Control',
+    summary: 'Serve the control API and the dashboard on unix:PATH (mode 0600), or on HOST:PORT with --control-token.',
+    kind: controlAddress,
+    default: (): ControlSpec | undefined => undefined,
+    defaultText: 'off',
+    needsRestart: true,
+  }),
+  controlToken: one({
+    flag: '--control-token',
+    group: 'Control',
+    summary: 'Secret that clients of a TCP --control must send; better given as HORNET_CONTROL_TOKEN.',
+    kind: secretText,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    isSecret: true,
+    needsRestart: true,
   }),
 
   config: one({

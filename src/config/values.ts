@@ -211,6 +211,54 @@ export const bindAddress: ValueKind<BindSpec> = {
   format: formatBind,
 }
 
+/** Where the control API is served. */
+export type ControlSpec = Exclude<BindSpec, { kind: 'fd' }>
+
+export const controlAddress: ValueKind<ControlSpec> = {
+  metavar: 'ADDRESS',
+  accepts: 'an address: unix:PATH, HOST:PORT, [IPV6]:PORT or :PORT',
+  parse(text) {
+    const address = bindAddress.parse(text, { parallelism: 1 })
+    return address?.kind === 'fd' ? undefined : address
+  },
+  format: formatBind,
+}
+
+// Guessing at a thousand tries a second, twelve characters of a random token take longer than anybody lives.
+const secretCharactersMin = 12
+
+/** What only those who are told it can know. */
+export const secretText: ValueKind<string> = {
+  metavar: 'SECRET',
+  accepts: `a secret of ${secretCharactersMin} characters or more, without blanks`,
+  parse: (text) => (new RegExp(`^[!-~]{${secretCharactersMin},}$`).test(text) ? text : undefined),
+  format: () => '(hidden)',
+}
+
+/** Where datagrams go. */
+export interface UdpAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export const udpAddress: ValueKind<UdpAddress> = {
+  metavar: 'ADDRESS',
+  accepts: 'an address: HOST:PORT or [IPV6]:PORT',
+  parse(text) {
+    const address = /^:|^\d+$/.test(text) ? undefined : bindAddress.parse(text, { parallelism: 1 })
+    return address?.kind === 'tcp' && address.port > 0 ? { host: address.host, port: address.port } : undefined
+  },
+  format: ({ host, port }) => formatBind({ kind: 'tcp', host, port }),
+}
+
+/** Part of the names of metrics. */
+export const metricPrefix: ValueKind<string> = {
+  metavar: 'PREFIX',
+  accepts: 'of letters, digits, dots, underscores and hyphens',
+  parse: (text) => (/^[\w.-]*$/.test(text) ? text : undefined),
+  format: String,
+}
+
 /** What `PORT` means to a hosting platform: that port, on every address. */
 export const portOfPlatform: ValueKind<BindSpec> = {
   metavar: 'PORT',

@@ -21,6 +21,8 @@ export interface LoggerOptions {
 }
 
 export interface Logger {
+  /** Records by level since the start, those that were dropped as too unimportant included. */
+  readonly counts: Readonly<Record<LogLevel, number>>
   debug(message: string): void
   info(message: string): void
   warn(message: string): void
@@ -54,11 +56,17 @@ export function createLogger({ level, format, destination, writeStandardError }:
   }
   // Consola would hold back repeated records for a second, and lose them if the process ends within it.
   const consola = createConsola({ level: levelNumbers[level], reporters: [reporter], throttle: 0 })
+  const counts: Record<LogLevel, number> = { debug: 0, info: 0, warn: 0, error: 0 }
+  const write = (level: LogLevel, message: string) => {
+    counts[level] += 1
+    consola[level].raw(message)
+  }
   return {
-    debug: (message) => consola.debug.raw(message),
-    info: (message) => consola.info.raw(message),
-    warn: (message) => consola.warn.raw(message),
-    error: (message) => consola.error.raw(message),
+    counts,
+    debug: (message) => write('debug', message),
+    info: (message) => write('info', message),
+    warn: (message) => write('warn', message),
+    error: (message) => write('error', message),
     reopen() {
       if (!isFile) return
       const reopened = openLog(destination)

@@ -5,21 +5,27 @@ import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
 import type { Logger } from '../log/logger.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
+import { readVersion } from '../version.js'
 import { Adoptions } from './adoptions.js'
 import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
 import { type AskedCommand, createControl, type MasterControl, MasterEvents, refused } from './commands.js'
 import { type Configuration, poolLimits, reconfigure } from './configuration.js'
+import { ControlDesk } from './control-desk.js'
 import { HookRunner } from './hooks.js'
 import { nativeLimits } from './limits.js'
 import { formatAddress, openListeners } from './listeners.js'
+import { openOutlets } from './outlets.js'
 import { acquirePidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
 import { writeStandard } from './standard-streams.js'
 import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
-export type Command = AskedCommand | WorkerEvent | NativeEvent | ReloadEvent | { type: 'start' }
+/** Listings are answers and go to who asked. */
+type ServerEvent = Exclude<NativeEvent, { type: 'requests' }>
+
+export type Command = AskedCommand | WorkerEvent | ServerEvent | ReloadEvent | { type: 'start' }
 
 export interface MasterOptions {
   configuration: Configuration
@@ -47,13 +53,18 @@ export async function runMaster(options: MasterOptions): Promise<void> {
   const runner = new HookRunner(hooks, logger)
   const removePidFile = settings.pid === undefined ? undefined : acquirePidFile(settings.pid)
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
+  let desk: ControlDesk | undefined
   try {
     const server = addon.createServer({
       ioThreads: settings.ioThreads,
       ioControl: new Uint8Array(ioControl),
       limits: nativeLimits(settings),
       sticky: settings.sticky,
-      onEvent: (event) => queue.push(event),
+      onEvent: (event) => {
+        // A listing is an answer to the desk, not news for the arbiter.
+        if (event.type === 'requests') desk?.noteRequests(event)
+        else queue.push(event)
+      },
     })
     try {
       await runner.demand('onStarting', { pid: process.pid })
@@ -65,8 +76,11 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         areBindsGiven,
         openBinds: () => openListeners(server, settings),
       })
+      const onDesk = (made: ControlDesk) => {
+        desk = made
+      }
       try {
-        await arbitrate(options, runner, server, ioControl, adoptions)
+        await arbitrate(options, runner, server, ioControl, adoptions, onDesk)
       } finally {
         adoptions.close()
       }
@@ -93,6 +107,7 @@ async function arbitrate(
   server: NativeServer,
   ioControl: SharedArrayBuffer,
   adoptions: Adoptions,
+  onDesk: (desk: ControlDesk) => void,
 ): Promise<void> {
   const { logger, queue } = options
   /** What holds: for workers of a generation that is being started, see `reloads`. */
@@ -118,13 +133,19 @@ async function arbitrate(
     },
   )
   options.onControl?.(control)
-
-  queue.push({ type: 'start' })
-  while (pool.phase !== 'ended') {
-    const command = await queue.take(nextTickMs(pool) - performance.now())
-    const input = command ? handle(command) : ({ type: 'tick' } as const)
-    if (input) decideAndPerform(input)
-    if (command) answer(command)
+  const desk = new ControlDesk({ control, version: readVersion(), server, workers, logCounts: logger.counts })
+  onDesk(desk)
+  const closeOutlets = await openOutlets(configuration.settings, desk, logger)
+  try {
+    queue.push({ type: 'start' })
+    while (pool.phase !== 'ended') {
+      const command = await queue.take(nextTickMs(pool) - performance.now())
+      const input = command ? handle(command) : ({ type: 'tick' } as const)
+      if (input) decideAndPerform(input)
+      if (command) answer(command)
+    }
+  } finally {
+    closeOutlets()
   }
 
   function decideAndPerform(input: PoolInput): void {
@@ -248,8 +269,10 @@ async function arbitrate(
     requestsFailed,
     requestsMoved,
   }: NativeEvent & { type: 'worker-removed' }): undefined {
-    workers.get(workerId)?.release()
+    const worker = workers.get(workerId)
+    worker?.release()
     workers.delete(workerId)
+    if (worker) desk.noteGone(worker)
     if (requestsFailed + requestsMoved === 0) return
     logger.warn(`worker ${workerId}: ${requestsFailed} requests failed with it, ${requestsMoved} moved to others`)
   }

@@ -57,7 +57,7 @@ async function listenerSpec(bind: BindSpec, settings: Settings): Promise<Listene
 }
 
 /** The core takes addresses, not names. A name with both kinds of address means the IPv4 one, as it mostly does. */
-async function numericHost(host: string): Promise<string> {
+export async function numericHost(host: string): Promise<string> {
   if (isIP(host)) return host
   const found = await lookup(host, { all: true })
   return (found.find(({ family }) => family === 4) ?? found[0]).address

@@ -83,8 +83,9 @@ export class Reloads {
   }
 }
 
-export function rejectAll({ replies }: ReloadAttempt, { code, message }: { code: string; message: string }): void {
-  const error = new HornetError(isOurs(code) ? code : 'ERR_HORNET_APP_BOOT', message)
+export function rejectAll({ replies }: ReloadAttempt, cause: { code: string; message: string; stack?: string }): void {
+  const { code, message } = cause
+  const error = new HornetError(isOurs(code) ? code : 'ERR_HORNET_APP_BOOT', message, { cause })
   for (const reply of replies) reply.reject(error)
 }
 

@@ -3,11 +3,15 @@
  * what happens to it. Knows no policy: what is done when is pool.ts's to say.
  */
 import { randomInt } from 'node:crypto'
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+import type { Readable } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import type { Settings } from '../config/settings.js'
 import { formatSize } from '../config/values.js'
 import { HornetError } from '../errors.js'
+import { type AppMetric, readAppMetrics } from '../metrics/merge.js'
 import type { ListenAnswer, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
 import type { Adoptions } from './adoptions.js'
@@ -49,6 +53,33 @@ function requestsUntilSpent({ maxRequests, maxRequestsJitter }: Settings): numbe
   return maxRequests === 0 ? 0 : maxRequests + randomInt(0, maxRequestsJitter + 1)
 }
 
+/** What a worker says of itself, and what its event loop shows. */
+export interface WorkerVitals {
+  /** Part of the last second or two that its event loop was busy, 0 to 1; null while it boots. */
+  eventLoopUtilization: number | null
+  /** The same as totals. */
+  loopActiveMs: number
+  loopIdleMs: number
+  /** Since when it has not answered; 0 when it does. */
+  blockedMs: number
+  heapUsedBytes: number | null
+  heapTotalBytes: number | null
+  /** What the application's registries hold. */
+  metrics: AppMetric[]
+}
+
+// A shorter look would show single requests.
+const loopWindowMs = 1000
+const noMark = { atMs: Number.NEGATIVE_INFINITY, active: 0, idle: 0 }
+
+interface Question {
+  number: number
+  askedMs: number
+  withMetrics: boolean
+  answered: Promise<void>
+  settle: () => void
+}
+
 export class WorkerHandle {
   readonly id: number
   readonly #generation: number
@@ -59,6 +90,18 @@ export class WorkerHandle {
   #thread: Worker | undefined
   #error: { thrown: unknown } | undefined
   #exitReason: string | undefined
+  #question: Question | undefined
+  #lastReport = 0
+  #loopMarks = { older: noMark, newer: noMark }
+  readonly #vitals: WorkerVitals = {
+    eventLoopUtilization: null,
+    loopActiveMs: 0,
+    loopIdleMs: 0,
+    blockedMs: 0,
+    heapUsedBytes: null,
+    heapTotalBytes: null,
+    metrics: [],
+  }
 
   /** Announces the worker to the native server and starts its thread. */
   constructor(id: number, generation: number, configuration: Configuration, context: WorkerContext) {
@@ -125,9 +168,70 @@ export class WorkerHandle {
     void this.#thread?.terminate()
   }
 
+  /**
+   * How it is doing. One that does not answer within `msMax` is described as it was last, with the time since it was
+   * asked as `blockedMs`.
+   */
+  async look(msMax: number, withMetrics = false): Promise<WorkerVitals> {
+    const thread = this.#thread
+    if (thread === undefined) return this.#vitals
+    const nowMs = performance.now()
+    this.#noteLoop(thread.performance.eventLoopUtilization(), nowMs)
+    // One question at a time: a blocked worker would get them all at once when it is free again.
+    const isDue = this.#question === undefined || (withMetrics && !this.#question.withMetrics)
+    const question = isDue ? this.#ask(thread, nowMs, withMetrics) : this.#question
+    await Promise.race([question?.answered, delay(msMax)])
+    this.#vitals.blockedMs = this.#question === undefined ? 0 : performance.now() - this.#question.askedMs
+    return this.#vitals
+  }
+
+  /** As of the last look. */
+  get vitals(): Readonly<WorkerVitals> {
+    return this.#vitals
+  }
+
+  /** V8's snapshot of its heap. The thread stands still while it is taken. */
+  async heapSnapshot(): Promise<Readable | undefined> {
+    return this.#thread?.getHeapSnapshot()
+  }
+
   /** The native server has let go of the lanes (`worker-removed`). */
   release(): void {
     this.#lanes = []
+  }
+
+  #ask(thread: Worker, askedMs: number, withMetrics: boolean): Question {
+    const before = this.#question
+    let settle = () => {}
+    const answered = new Promise<void>((resolve) => {
+      settle = resolve
+    })
+    const number = ++this.#lastReport
+    this.#question = { number, askedMs: before?.askedMs ?? askedMs, withMetrics, answered, settle }
+    const message: MasterMessage = { type: 'report', report: number, withMetrics }
+    thread.postMessage(message)
+    return this.#question
+  }
+
+  /** Several may ask, each at its own pace: what they get is the time since a moment one to two seconds ago. */
+  #noteLoop(now: EventLoopUtilization, nowMs: number): void {
+    const { newer } = this.#loopMarks
+    if (nowMs - newer.atMs >= loopWindowMs) this.#loopMarks = { older: newer, newer: { atMs: nowMs, ...now } }
+    const since = this.#loopMarks.older
+    const active = now.active - since.active
+    const whole = active + now.idle - since.idle
+    this.#vitals.eventLoopUtilization = whole > 0 ? active / whole : null
+    this.#vitals.loopActiveMs = now.active
+    this.#vitals.loopIdleMs = now.idle
+  }
+
+  #noteReport({ report, heapUsedBytes, heapTotalBytes, metrics }: WorkerMessage & { type: 'report' }): void {
+    this.#vitals.heapUsedBytes = heapUsedBytes
+    this.#vitals.heapTotalBytes = heapTotalBytes
+    if (metrics !== undefined) this.#vitals.metrics = readAppMetrics(metrics)
+    if (report !== this.#question?.number) return
+    this.#question.settle()
+    this.#question = undefined
   }
 
   #spawn(): Worker {
@@ -199,6 +303,9 @@ export class WorkerHandle {
       case 'log':
         onEvent({ type: 'worker-log', workerId, level: message.level, message: message.message })
         return
+      case 'report':
+        this.#noteReport(message)
+        return
       default:
         message satisfies never
     }
@@ -228,6 +335,7 @@ const types: readonly string[] = [
   'exiting',
   'title',
   'log',
+  'report',
 ] satisfies WorkerMessage['type'][]
 
 /** The worker waits for it, see protocol.ts. */

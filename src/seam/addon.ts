@@ -90,6 +90,22 @@ export type NativeEvent =
   | { type: 'drained' }
   /** The machine misbehaved (EMFILE, accept failure…); said once per kind and minute. */
   | { type: 'log'; level: 'warn' | 'error'; message: string }
+  /** After `listRequests`, once per I/O thread. */
+  | { type: 'requests'; listing: number; total: number; requests: NativeRequest[] }
+
+/** A request in flight. */
+export interface NativeRequest {
+  /** Unique while it is in flight. */
+  id: string
+  /** 0: with none. */
+  workerId: number
+  method: string
+  /** Its first 104 bytes, as received. */
+  url: string
+  ageMs: number
+  /** `handed`: in a worker's ring, not begun. */
+  state: 'reading' | 'queued' | 'handed' | 'running' | 'answering'
+}
 
 /** Durations in buckets: `counts[i]` of those in the i-th of `durationBoundsUs`, and a last one for all longer ones. */
 export interface NativeHistogram {
@@ -145,6 +161,8 @@ export interface NativeStats {
   durations: Record<'accept' | 'queue' | 'handler' | 'write' | 'total', NativeHistogram>
   /** Connections that wait in the kernel to be accepted; null where the system does not tell (unix sockets). */
   listeners: (BoundAddress & { backlog: number | null; backlogMax: number | null })[]
+  /** Requests in flight by the number of their worker. */
+  workerLoads: Record<number, number>
 }
 
 /** The native server, as the master holds it. */
@@ -187,6 +205,8 @@ export interface NativeServer {
   /** Closes everything now, stops the threads and joins them. */
   close(): void
   stats(): NativeStats
+  /** A `requests` event follows from each I/O thread, with the oldest `countMax` of those in flight there. */
+  listRequests(listing: number, countMax: number): void
 }
 export interface NativeServerOptions {
   ioThreads: number

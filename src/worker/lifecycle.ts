@@ -63,6 +63,8 @@ export class Lifecycle {
       case 'stop':
         this.#stop(message.signal)
         return
+      case 'report': // app-metrics.ts answers
+        return
       default:
         message satisfies never
     }

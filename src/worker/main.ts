@@ -11,6 +11,7 @@ import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { loadAddon } from '../seam/addon.js'
 import { Lane } from '../seam/lane.js'
 import { Adopter } from './adopt.js'
+import { answerReports } from './app-metrics.js'
 import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
 import { installProcess } from './process.js'
@@ -65,6 +66,7 @@ async function serve(spec: WorkerData): Promise<void> {
   const { workerExit } = hooks
   lifecycle.attach(port, workerExit && (() => workerExit(self)))
   master?.on('message', (message: MasterMessage) => lifecycle.handleMessage(message))
+  answerReports((handler) => void master?.on('message', handler), tell)
   // The default address is for those who have none of their own.
   const listens = isListening || (adopter.isListening && spec.app.exportName === undefined)
   tell({ type: 'ready', serves: listens ? 'listen' : 'export' })
