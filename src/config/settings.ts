@@ -340,7 +340,7 @@ export const settingsTable = {
     summary: 'Send metrics to the StatsD server at HOST:PORT (UDP), by the names that Gunicorn uses.',
     kind: udpAddress,
     default: (): UdpAddress | undefined => undefined,
-    defaultText: 'off',
+    defaultText: '',
     needsRestart: true,
   }),
   statsdPrefix: one({
@@ -348,7 +348,7 @@ export const settingsTable = {
     group: 'Logs',
     summary: 'What stands before those names.',
     kind: metricPrefix,
-    default: () => '',
+    default: (): string | undefined => undefined,
     defaultText: '',
     needsRestart: true,
   }),
@@ -359,7 +359,7 @@ export const settingsTable = {
     summary: 'Serve the control API and the dashboard on unix:PATH (mode 0600), or on HOST:PORT with --control-token.',
     kind: controlAddress,
     default: (): ControlSpec | undefined => undefined,
-    defaultText: 'off',
+    defaultText: '',
     needsRestart: true,
   }),
   controlToken: one({

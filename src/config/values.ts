@@ -255,7 +255,7 @@ export const udpAddress: ValueKind<UdpAddress> = {
 export const metricPrefix: ValueKind<string> = {
   metavar: 'PREFIX',
   accepts: 'of letters, digits, dots, underscores and hyphens',
-  parse: (text) => (/^[\w.-]*$/.test(text) ? text : undefined),
+  parse: (text) => (/^[\w.-]+$/.test(text) ? text : undefined),
   format: String,
 }
 

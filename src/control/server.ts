@@ -46,7 +46,6 @@ export async function startControl({ address, facade, onError }: ControlOptions)
   const rules: AccessRules =
     address.kind === 'unix' ? { token: undefined, hosts: [] } : { token: address.token, hosts: [address.name] }
   const events = new EventStream()
-  const unsubscribe = facade.subscribe((event) => events.publish(event))
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: headTimeoutMs, requestTimeout: requestTimeoutMs },
     (request, response) => {
@@ -58,6 +57,7 @@ export async function startControl({ address, facade, onError }: ControlOptions)
   )
   server.maxConnections = connectionsMax
   const removeSocket = await listen(server, address)
+  const unsubscribe = facade.subscribe((event) => events.publish(event))
   // Whatever else fails later is one connection's trouble.
   server.on('error', onError)
   return {
@@ -103,6 +103,8 @@ interface Route {
   path: RegExp
   /** Answered without a token: it says nothing that is not plain to see from outside. */
   isOpen?: true
+  /** What it answers is made with effort and sent as it comes: asking for its head alone is a mistake. */
+  isStream?: true
   handle: (exchange: Exchange, workerId: number, query: URLSearchParams) => Promise<void> | void
 }
 
@@ -160,6 +162,7 @@ const routes: readonly Route[] = [
   {
     method: 'GET',
     path: /^\/workers\/(\d{1,9})\/cpu-profile$/,
+    isStream: true,
     async handle({ response, facade }, workerId, query) {
       const seconds = readSeconds(query)
       const gone = new AbortController()
@@ -172,6 +175,7 @@ const routes: readonly Route[] = [
   {
     method: 'GET',
     path: /^\/workers\/(\d{1,9})\/heap-snapshot$/,
+    isStream: true,
     async handle({ response, facade }, workerId) {
       const snapshot = await facade.heapSnapshot(workerId)
       sendDownload(response, `worker-${workerId}.heapsnapshot`)
@@ -200,6 +204,7 @@ const routes: readonly Route[] = [
   {
     method: 'GET',
     path: /^\/events$/,
+    isStream: true,
     handle: ({ response, events }) => events.add(response),
   },
   {
@@ -237,9 +242,10 @@ async function answer(exchange: Exchange, rules: AccessRules): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://control.invalid')
   const { host, authorization, origin, 'sec-fetch-site': site } = request.headers
   checkOrigin(rules, { host, authorization, origin, secFetchSite: typeof site === 'string' ? site : undefined })
-  const method = request.method === 'HEAD' ? 'GET' : request.method
   const found = routes.filter((route) => route.path.test(url.pathname))
-  const route = found.find((candidate) => candidate.method === method)
+  const route = found.find(({ method, isStream }) => {
+    return method === request.method || (request.method === 'HEAD' && method === 'GET' && !isStream)
+  })
   // The token first: who has none learns nothing of what there is.
   if (route?.isOpen !== true) checkToken(rules, authorization)
   if (found.length === 0) throw new Problem('not-found', `there is nothing at ${url.pathname}`)

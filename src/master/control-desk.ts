@@ -21,7 +21,7 @@ import { type AppMetric, mergeAppMetrics, retireAppMetrics } from '../metrics/me
 import type { StatsdLook } from '../metrics/statsd.js'
 import type { NativeEvent, NativeHistogram, NativeRequest, NativeServer } from '../seam/addon.js'
 import type { MasterControl } from './commands.js'
-import { takeCpuProfile, takeStack } from './inspect.js'
+import { takeCpuProfile, takeStack, withinMs } from './inspect.js'
 import { collectFamilies, statusName } from './metrics.js'
 import type { PooledWorker } from './pool.js'
 import type { WorkerHandle } from './worker-handle.js'
@@ -42,6 +42,8 @@ const metricsMsMax = 500
 const listedRequestsMax = 1000
 const listingMsMax = 1000
 const profilesMax = 4
+// A heap of gigabytes takes a minute.
+const snapshotMsMax = 120_000
 
 interface Listing {
   /** I/O threads that have not answered. */
@@ -276,16 +278,18 @@ export class ControlDesk implements ControlFacade {
 
   async heapSnapshot(workerId: number): Promise<Readable> {
     const worker = this.#find(workerId)
-    // Each is held in memory as a whole, about as big as the heap.
+    // Each is held in memory as a whole, about as big as the heap, until it is sent.
     if (this.#isSnapshotting) throw new Problem('too-many', 'another heap snapshot is being taken')
     this.#isSnapshotting = true
-    try {
-      const snapshot = await worker.heapSnapshot()
-      if (snapshot === undefined) throw new Problem('no-answer', `worker ${workerId} is gone`)
-      return snapshot
-    } finally {
+    const end = () => {
       this.#isSnapshotting = false
     }
+    const taken = worker.heapSnapshot().catch(() => undefined) // its thread has ended
+    void taken.then((snapshot) => (snapshot ? snapshot.once('close', end) : end()))
+    const snapshot = await withinMs(taken, snapshotMsMax)
+    if (snapshot !== undefined) return snapshot
+    void taken.then((late) => late?.destroy())
+    throw new Problem('no-answer', `worker ${workerId} gave no snapshot: it has ended, or is inside native code`)
   }
 
   #find(workerId: number): WorkerHandle {

@@ -198,7 +198,7 @@ async function loadInspector(): Promise<typeof import('node:inspector')> {
 }
 
 /** @returns Undefined when `promise` gives nothing within `ms`. */
-async function withinMs<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+export async function withinMs<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(resolve, ms, undefined)

@@ -40,7 +40,7 @@ async function controlAddress({ control, controlToken }: Settings): Promise<Cont
   return { kind: 'tcp', host: await hostAddress('--control', name), name, port, token: controlToken ?? '' }
 }
 
-async function openStatsd({ statsdHost, statsdPrefix: prefix }: Settings, desk: ControlDesk, logger: Logger) {
+async function openStatsd({ statsdHost, statsdPrefix: prefix = '' }: Settings, desk: ControlDesk, logger: Logger) {
   if (statsdHost === undefined) return () => {}
   const { host, port } = statsdHost
   const onError = ({ message }: Error) => logger.warn(`cannot send to StatsD at ${host}:${port}: ${message}`)
