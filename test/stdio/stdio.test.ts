@@ -42,20 +42,26 @@ test('a worker that exits at once, or throws, has written all', async () => {
   }
 })
 
-test('a worker that blocks has written all, before it is terminated and after', async () => {
-  const args = [...options, '--boot-timeout', '2s', '-w', '1', writer, '--', allWays.join(), 'block']
-  const { code, stdout } = await runHornet({ args })
-  assert.equal(code, 3)
-  assertComplete(stdout, allWays, 1, 1000)
+test('a worker that blocks has written all, before it is terminated', async () => {
+  await using hornet = await startHornet({
+    args: ['-w', '1', '--graceful-timeout', '100ms', writer, '--', 'later', allWays.join('+')],
+  })
+  const blocked = await connect(hornet)
+  blocked.write(message('GET', '/block'))
+  // While it blocks, and not when it is over.
+  await hornet.waitForOutput(/async 1 999 /)
+  hornet.signal('SIGTERM')
+  assert.deepEqual(await hornet.exited.finally(() => blocked.destroy()), { code: 0, signal: null })
+  assertComplete(hornet.stdout, allWays, 1, 1000)
 })
 
 test('into a pipe and into a file', () => {
-  const args = [join(root, 'dist/cli.js'), ...options, '-w', '2', writer, '--', allWays.join(), 'exit', '2000']
+  const args = [join(root, 'dist/cli.js'), ...options, '-w', '2', writer, '--', allWays.join(), 'exit']
   const file = join(folder, 'output')
   for (const sink of [`| cat > ${file}`, `> ${file}`, `>> ${file}`]) {
     rmSync(file, { force: true })
     spawnSync('sh', ['-c', `"$0" "$@" ${sink}`, process.execPath, ...args], { encoding: 'utf8' })
-    assertComplete(readFileSync(file, 'utf8'), allWays, 2, 2000)
+    assertComplete(readFileSync(file, 'utf8'), allWays, 2, 1000)
   }
 })
 
