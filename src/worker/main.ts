@@ -14,7 +14,7 @@ import { Adopter } from './adopt.js'
 import { answerReports } from './app-metrics.js'
 import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
-import { installProcess } from './process.js'
+import { installProcess, reportVariables } from './process.js'
 import { describeError } from './report.js'
 import { installStdio } from './stdio.js'
 
@@ -55,6 +55,7 @@ async function serve(spec: WorkerData): Promise<void> {
   const adopter = new Adopter({ tell, keepAliveMs, onError, keepsAddresses: spec.app.exportName !== undefined })
   adopter.install()
   const app = await loadApp(spec.app, () => adopter.waitForServer())
+  reportVariables(tell)
   const { listener, server = null, isListening = false } = app
   if (!isListening) adopter.yieldBinds()
   const target: Target = { listener, server, keepAliveMs, onError }

@@ -10,6 +10,11 @@ import type { AppSpec, WorkerMessage } from '../protocol.js'
 
 type Tell = (message: WorkerMessage) => void
 
+// What the process has taken from its environment by the time a thread of it runs. Node hears of a new TZ on the main
+// thread only; the threads of libuv are started once.
+const takenAtStart = ['TZ', 'UV_THREADPOOL_SIZE'] as const
+const valuesAtStart = takenAtStart.map((name) => process.env[name])
+
 /** Call before anything of the application is loaded. */
 export function installProcess(app: AppSpec, tell: Tell): void {
   process.argv = [process.execPath, app.path, ...(app.args ?? [])]
@@ -18,6 +23,20 @@ export function installProcess(app: AppSpec, tell: Tell): void {
   refuse('abort', 'it would end every worker; process.exit ends this one alone')
   forwardTitle(tell)
   refuseForks()
+}
+
+/** Call when the application is loaded: says what it set in vain (dotenv does, for many). */
+export function reportVariables(tell: Tell): void {
+  for (const [index, name] of takenAtStart.entries()) {
+    const value = process.env[name]
+    if (value === valuesAtStart[index] || value === undefined) continue
+    const advice = `start hornet with ${name}=${value} in its environment`
+    tell({
+      type: 'log',
+      level: 'warn',
+      message: `process.env.${name}, set by the application, has no effect: ${advice}`,
+    })
+  }
 }
 
 /** Both may be "changed" to what they are: applications often make sure of them. */

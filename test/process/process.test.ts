@@ -81,6 +81,15 @@ test('an application that forks hears that hornet is the cluster', async () => {
   assert.match(stderr, /^hornet: .*cluster\.fork\(\): hornet is the cluster: [\s\S]*at .*calls\.mjs:5/)
 })
 
+test('a time zone that the application sets has no effect, and the log says what has', async () => {
+  await using hornet = await startHornet({ env: { TZ: 'UTC' }, args: appArgs('calls.mjs', '--time-zone') })
+  await hornet.waitForLog(/worker 1: process\.env\.TZ, set by the application, has no effect: .* TZ=Asia\/Tokyo in/)
+  assert.equal((await get(hornet, '/hour')).text, '0')
+  await using other = await startHornet({ env: { TZ: 'Asia/Tokyo' }, args: appArgs('calls.mjs', '--time-zone') })
+  assert.equal((await get(other, '/hour')).text, '9')
+  assert.doesNotMatch(other.stderr, /no effect/)
+})
+
 test('a signal that a worker sends itself ends that worker alone', async () => {
   await using hornet = await startHornet({ app: calls, args: ['--workers', '1'] })
   assert.equal((await get(hornet, '/kill')).status, 502)
