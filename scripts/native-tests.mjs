@@ -5,7 +5,7 @@
 //   node scripts/native-tests.mjs ring      those whose file name contains "ring"
 //
 // A program is built with the address and undefined-behaviour sanitizers, a *_thread_test.cc with the thread sanitizer.
-// It is linked with native/base, native/ring and the pure parts of native/http. Comments at its top may ask for more:
+// It is linked with native/base, native/log, native/ring and the pure parts of native/http. Comments at its top may ask for more:
 //
 //   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv)
 //   // args: test/http/vectors           arguments of the program, relative to the repository
@@ -68,7 +68,7 @@ function readTest(file, compiler) {
     (source.match(new RegExp(`^// ${label}: *(.*)$`, 'm'))?.[1] ?? '').split(/\s+/).filter(Boolean)
   const name = basename(file, '.cc')
   const links = words('links')
-  const folders = new Set(['base', 'ring', 'http', ...links.filter((link) => !(link in libraries))])
+  const folders = new Set(['base', 'log', 'ring', 'http', ...links.filter((link) => !(link in libraries))])
   const sources = [...folders].flatMap((folder) =>
     folder === 'http' && !links.includes('http') ? pureHttpSources() : sourcesOf(folder),
   )

@@ -1,5 +1,9 @@
 #include "addon/server_object.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstring>
 #include <string>
 
@@ -72,6 +76,26 @@ Napi::Value BoundToObject(Napi::Env env, const SocketAddress& address) {
   object.Set("family", is_unix ? "unix" : address.family() == AF_INET ? "IPv4" : "IPv6");
   object.Set("port", Napi::Number::New(env, address.Port()));
   return object;
+}
+
+AccessFormat ReadAccessFormat(const Napi::Object& given) {
+  Napi::Array rows = given.Get("parts").As<Napi::Array>();
+  std::vector<AccessPart> parts;
+  for (uint32_t i = 0; i < rows.Length(); i++) {
+    Napi::Object row = rows.Get(i).As<Napi::Object>();
+    std::string name = row.Get("atom").As<Napi::String>();
+    uint32_t atom = 0;
+    while (atom < kAccessAtoms && name != kAccessAtomNames[atom]) atom++;
+    CHECK(atom < kAccessAtoms);
+    parts.push_back({static_cast<AccessAtom>(atom), row.Get("text").As<Napi::String>()});
+  }
+  return AccessFormat(std::move(parts), given.Get("isJson").As<Napi::Boolean>());
+}
+
+// The server keeps one of its own: JavaScript closes what it opened, and never standard output.
+int DuplicateFd(int fd) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return copy < 0 ? -errno : copy;
 }
 
 void SetNumber(Napi::Object* object, const char* name, uint64_t value) {
@@ -171,6 +195,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::RemoveWorker>("removeWorker"),
                          InstanceMethod<&ServerObject::Drain>("drain"),
                          InstanceMethod<&ServerObject::Close>("close"),
+                         InstanceMethod<&ServerObject::ReopenAccessLog>("reopenAccessLog"),
                          InstanceMethod<&ServerObject::Stats>("stats"),
                          InstanceMethod<&ServerObject::ListRequests>("listRequests"),
                      });
@@ -222,6 +247,13 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
     }
     mailbox->waker.Wake();
   });
+  if (options.Get("accessLog").IsObject()) {
+    Napi::Object given_log = options.Get("accessLog").As<Napi::Object>();
+    int fd = DuplicateFd(given_log.Get("fd").As<Napi::Number>().Int32Value());
+    // JavaScript has just opened it: it is out of descriptors, if anything.
+    CHECK(fd >= 0);
+    server_->OpenAccessLog(ReadAccessFormat(given_log), fd);
+  }
   std::lock_guard<std::mutex> lock(registry_mutex);
   handle_ = next_handle++;
   registry[handle_] = server_;
@@ -351,6 +383,16 @@ Napi::Value ServerObject::Close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ServerObject::ReopenAccessLog(const Napi::CallbackInfo& info) {
+  int fd = DuplicateFd(info[0].As<Napi::Number>().Int32Value());
+  if (fd < 0) {
+    SystemError(info.Env(), fd).ThrowAsJavaScriptException();
+  } else if (!server_->ReopenAccessLog(fd)) {
+    close(fd);
+  }
+  return info.Env().Undefined();
+}
+
 Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   IoSnapshot snapshot = server_->Snapshot();
@@ -367,6 +409,8 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   set("oldestWaitingMs", snapshot.oldest_waiting_us / 1000);
   set("requestsShed", snapshot.http.shed_queue_full + snapshot.http.shed_queue_timeout);
   set("requestsAborted", snapshot.http.aborted);
+  set("accessLogLines", snapshot.access_lines);
+  set("accessLogDropped", snapshot.access_lines_dropped);
   set("requestsFailed", snapshot.http.failed);
   set("bytesRead", snapshot.http.bytes_read);
   set("bytesWritten", snapshot.http.bytes_written);

@@ -20,6 +20,7 @@ namespace hornet {
 
 class HttpConnection;
 class Lane;
+struct AccessNote;
 
 enum class ExchangeState : uint8_t {
   kReading,     // its body is being buffered; nothing was dispatched
@@ -71,6 +72,7 @@ struct Exchange {
   uint64_t out_start = UINT64_MAX;  // not yet: earlier responses are not complete
   uint64_t out_end = 0;
   uint64_t overhead_bytes = 0;  // of the response so far: all that is not its body
+  AccessNote* note = nullptr;   // what the access log will say of it; null: nothing
   uint16_t status = 0;          // of the final response; 0: none yet
   bool has_head = false;        // a whole head was parsed; otherwise this answers what was refused
 

@@ -68,6 +68,8 @@ void HttpConnection::Start(bool has_addresses) {
     }
   }
   address_length_ = static_cast<uint8_t>(length);
+  const void* blank = std::memchr(address_text_, ' ', address_length_);
+  if (blank != nullptr) peer_length_ = static_cast<uint8_t>(static_cast<const char*>(blank) - address_text_);
   if (options_->offers_connections) {
     // Heard of even before anything is read: a reset.
     WatchReadable(true);
@@ -174,6 +176,8 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
       bool is_bad = status == ParseStatus::kBad;
       BeginTunnel(reason, is_bad ? static_cast<uint32_t>(FaultStatus(head.fault)) : 0,
                   is_bad ? 0 : StickyKey(host_->sticky, head, data, address_text_, address_length_));
+      // An upgrade is a request like others to whoever reads the log. What Node's parser is to judge is not.
+      if (tunnel_ != nullptr && status == ParseStatus::kDone) NoteRequest(tunnel_, data);
     }
     return 0;
   }
@@ -187,7 +191,7 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
       return 0;
     case ParseStatus::kBad:
       host_->stats.head_faults[static_cast<uint32_t>(head.fault)]++;
-      Refuse(FaultStatus(head.fault));
+      RefuseHead(FaultStatus(head.fault), data, length);
       return length;
     case ParseStatus::kDone:
       break;
@@ -198,12 +202,12 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   }
   head_started_ms_ = 0;
   if (head.method == Method::kConnect) {
-    Refuse(501);
+    RefuseHead(501, data, length);
     return length;
   }
   if (head.framing == BodyFraming::kLength && options_->limits.body_bytes_max != 0 &&
       head.content_length > options_->limits.body_bytes_max) {
-    Refuse(413);
+    RefuseHead(413, data, length);
     return length;
   }
   return BeginExchange(data, length);
@@ -232,6 +236,8 @@ void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault, uint64_t stick
   exchange->sticky_key = sticky_key;
   exchange->fault = fault;
   exchange->bytes_read = bytes_read_;
+  exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
+  head_started_us_ = 0;
   uint32_t length = 1u + address_length_;
   exchange->text = Block::Make(length);
   exchange->text->length = exchange->text_length = length;
@@ -326,6 +332,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   host_->stats.requests++;
   exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
   head_started_us_ = 0;
+  NoteRequest(exchange, data);
 
   exchange->method = head.method;
   exchange->keep_alive = head.keep_alive;
@@ -596,7 +603,11 @@ void HttpConnection::HandleEnd() {
     if (tunnel_ != nullptr || state_ != State::kOpen) return;
   }
   if (!ignores_input_ && (is_receiving_body_ ? body_exchange_ != nullptr : input_length_ > 0)) {
-    Refuse(400);
+    if (is_receiving_body_) {
+      Refuse(400);
+    } else {
+      RefuseHead(400, input_, input_length_);
+    }
     return;
   }
   if (first_ == nullptr) {
@@ -654,6 +665,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     char* start = queue->Tail(pool, static_cast<uint32_t>(room));
     std::memcpy(start, head_text, head_length);
     char* end = start + head_length + EncodeHeadTail(tail, start + head_length);
+    NoteResponse(exchange, start, static_cast<size_t>(end - start), nullptr, 0);
     if (tail.chunked && sends_body && body_length > 0) end += EncodeChunkStart(body_length, end);
     std::memcpy(end, body, inline_length);
     queue->Advance(static_cast<uint32_t>(end - start) + inline_length);
@@ -661,6 +673,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     char text[kHeadTailBytesMax + kChunkFrameBytesMax];
     size_t length = EncodeHeadTail(tail, text);
     if (tail.chunked && sends_body && body_length > 0) length += EncodeChunkStart(body_length, text + length);
+    NoteResponse(exchange, head_text, head_length, text, length);
     queue->Append(pool, head_text, head_length);
     queue->Append(pool, text, length);
     queue->Append(pool, body, inline_length);
@@ -703,7 +716,10 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
   } else if ((chunk_flags & kChunkHead) != 0) {
     exchange->response_started = true;
     exchange->answered_us = host_->now_us;
-    exchange->overhead_bytes += HeadBytes(bytes, length);
+    if (exchange->is_tunnel) NoteTunnelStatus(exchange, bytes, length);
+    size_t head_bytes = HeadBytes(bytes, length);
+    exchange->overhead_bytes += head_bytes;
+    NoteResponse(exchange, bytes, head_bytes, nullptr, 0);
   } else {
     // An interim response of the application's own: 100 (Continue), most likely.
     exchange->expect_continue = false;
@@ -767,7 +783,9 @@ void HttpConnection::AnswerCanned(Exchange* exchange, int status, bool close) {
   exchange->response_started = true;
   exchange->status = static_cast<uint16_t>(status);
   exchange->answered_us = host_->now_us;
-  exchange->overhead_bytes += HeadBytes(text, length);
+  size_t head_bytes = HeadBytes(text, length);
+  exchange->overhead_bytes += head_bytes;
+  NoteResponse(exchange, text, head_bytes, nullptr, 0);
   FinishResponse(exchange, close);
 }
 
@@ -834,7 +852,45 @@ void HttpConnection::SettleWritten() {
   }
 }
 
+void HttpConnection::NoteRequest(Exchange* exchange, const char* head_bytes) {
+  if (host_->access == nullptr) return;
+  exchange->note = host_->access->TakeRequest(host_->head, head_bytes, address_text_, peer_length_);
+}
+
+void HttpConnection::NoteResponse(Exchange* exchange, const char* head_text, size_t head_length, const char* tail,
+                                  size_t tail_length) {
+  if (exchange->note == nullptr || !host_->access->needs_response_head()) return;
+  exchange->note = host_->access->TakeResponse(exchange->note, head_text, head_length, tail, tail_length);
+}
+
+// The first bytes that go to the peer of a tunnel: a response's head, if they are what they should be.
+void HttpConnection::NoteTunnelStatus(Exchange* exchange, const char* bytes, size_t length) {
+  static constexpr char kVersion[] = "HTTP/1.1 ";
+  if (length < 12 || std::memcmp(bytes, kVersion, 9) != 0) return;
+  exchange->status = static_cast<uint16_t>((bytes[9] - '0') * 100 + (bytes[10] - '0') * 10 + (bytes[11] - '0'));
+}
+
+void HttpConnection::WriteAccessLine(Exchange* exchange, bool is_whole) {
+  AccessFacts facts;
+  facts.unix_us = static_cast<int64_t>(host_->now_us) + host_->wall_offset_us;
+  facts.status = exchange->status;
+  // What of it left: it lies behind all that the connection sent before.
+  uint64_t end = exchange->out_end < bytes_written_ ? exchange->out_end : bytes_written_;
+  uint64_t sent = exchange->out_start < end ? end - exchange->out_start : 0;
+  facts.body_bytes = sent > exchange->overhead_bytes ? sent - exchange->overhead_bytes : 0;
+  facts.total_us = host_->now_us - exchange->begun_us;
+  facts.was_claimed = exchange->claimed_us != 0 && exchange->answered_us != 0;
+  facts.queue_us = facts.was_claimed ? exchange->claimed_us - exchange->ready_us : 0;
+  facts.handler_us = facts.was_claimed ? exchange->answered_us - exchange->claimed_us : 0;
+  facts.is_whole = is_whole;
+  facts.stays_open = !exchange->close_after;
+  host_->access->Write(facts, exchange->note);
+  exchange->note = nullptr;
+}
+
 void HttpConnection::Settle(Exchange* exchange, bool is_whole) {
+  // A tunnel ends with its connection, however that ends.
+  if (exchange->note != nullptr) WriteAccessLine(exchange, is_whole || exchange->is_tunnel);
   if (exchange->is_tunnel) {
     host_->ReleaseExchange(exchange);
     return;
@@ -953,6 +1009,21 @@ void HttpConnection::CountRejected(int status) {
   }
 }
 
+void HttpConnection::RefuseHead(int status, const char* data, size_t length) {
+  if (host_->access == nullptr) {
+    Refuse(status);
+    return;
+  }
+  // Taken down first: the bytes may be let go of while the request is refused. With a body to come it would be that
+  // request's fault, and not this one's.
+  CHECK(body_exchange_ == nullptr);
+  AccessNote* note = host_->access->TakeRefused(data, length, address_text_, peer_length_);
+  refused_note_ = note;
+  Refuse(status);
+  if (refused_note_ != nullptr) host_->access->Drop(refused_note_);
+  refused_note_ = nullptr;
+}
+
 void HttpConnection::Refuse(int status) {
   CountRejected(status);
   ignores_input_ = needs_linger_ = true;
@@ -965,6 +1036,8 @@ void HttpConnection::Refuse(int status) {
     exchange = AppendExchange();
     if (exchange == nullptr) return;
     exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
+    exchange->note = refused_note_;
+    refused_note_ = nullptr;
   } else if (exchange->response_ended) {
     // Answered, and waiting for earlier responses.
     exchange->close_after = true;
@@ -1108,7 +1181,7 @@ void HttpConnection::HandleTimer() {
     }
   } else if (head_started_ms_ != 0) {
     host_->stats.header_timeouts++;
-    Refuse(408);
+    RefuseHead(408, input_, input_length_);
   } else {
     (is_fresh_ ? host_->stats.header_timeouts : host_->stats.keep_alive_timeouts)++;
     CloseNow();

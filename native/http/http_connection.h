@@ -10,6 +10,7 @@
 
 #include "base/atomic.h"
 #include "base/slab.h"
+#include "http/access_recorder.h"
 #include "http/body_decoder.h"
 #include "http/exchange.h"
 #include "http/head_parser.h"
@@ -121,6 +122,8 @@ class HttpHost {
   uint64_t now_ms = 0;
   uint64_t now_us = 0;           // read twice a turn: as its events begin, and before responses are written
   const char* date = nullptr;
+  AccessRecorder* access = nullptr;  // null: there is no access log
+  int64_t wall_offset_us = 0;        // the wall clock less now_us
   RequestHead head;              // scratch
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
@@ -210,6 +213,8 @@ class HttpConnection final : public Connection {
   void EndTunnel();
   // A fault of the peer: answers `status`, reads no more, closes after it.
   void Refuse(int status);
+  // The same before there is a request: `data` is what came of its head.
+  void RefuseHead(int status, const char* data, size_t length);
   // The peer is gone: drops every exchange and closes.
   void Abort();
   void CountRejected(int status);
@@ -228,6 +233,12 @@ class HttpConnection final : public Connection {
   void SetPhase(ConnectionPhase phase);
   // Where the next byte that is queued will stand among all that the connection ever sends.
   uint64_t OutPosition() const { return bytes_written_ + out.bytes(); }
+  // For the access log: what the head just parsed, or the response's head, says.
+  void NoteRequest(Exchange* exchange, const char* head_bytes);
+  void NoteResponse(Exchange* exchange, const char* head_text, size_t head_length, const char* tail,
+                    size_t tail_length);
+  void NoteTunnelStatus(Exchange* exchange, const char* bytes, size_t length);
+  void WriteAccessLine(Exchange* exchange, bool is_whole);
   // Ends the exchanges whose responses the kernel has taken.
   void SettleWritten();
   // The last of an exchange: counts it, and lets go of it.
@@ -243,6 +254,7 @@ class HttpConnection final : public Connection {
   Exchange* unwritten_last_ = nullptr;
   uint64_t bytes_written_ = 0;         // since the connection was accepted
   uint64_t head_started_us_ = 0;       // as head_started_ms_
+  AccessNote* refused_note_ = nullptr; // for the request that is being refused; within RefuseHead() only
   Exchange* tunnel_ = nullptr;         // the only exchange, from when the connection is a tunnel
   char* input_ = nullptr;              // partial head, or what cannot be taken yet
   uint32_t input_length_ = 0;          // bytes
@@ -267,6 +279,7 @@ class HttpConnection final : public Connection {
   bool is_write_shut_ = false;         // tunnel: and that was told to the peer
   bool ignores_input_ = false;         // after a refusal or `Connection: close`: what comes is thrown away
   uint8_t address_length_ = 0;
+  uint8_t peer_length_ = 0;            // bytes of address_text_ that are the peer's address alone
   char address_text_[kAddressTextBytesMax];
 };
 

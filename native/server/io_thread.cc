@@ -60,6 +60,10 @@ int IoThread::Start() {
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<IoThread*>(handle->data)->HandlePrepare(); });
   waker_.Attach(&mail_async_);
   now_ms = uv_now(loop);
+  if (shared_->access_log != nullptr) {
+    recorder_ = std::make_unique<AccessRecorder>(shared_->access_log);
+    access = recorder_.get();
+  }
   thread_ = std::thread([this] { Run(); });
   return 0;
 }
@@ -104,6 +108,7 @@ void IoThread::HandlePrepare() {
     now_ms = uv_now(loop);
     now_us = uv_hrtime() / 1000;
     date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
+    if (access != nullptr) UpdateWallClock();
     bool had_responses = DrainLanes();
     FlushDirty();
     // Only now: output queues may have borrowed what lies in the rings.
@@ -124,6 +129,7 @@ void IoThread::HandlePrepare() {
     FlushDirty();
     WakeWorkers();
     PublishGauges();
+    if (access != nullptr) access->Flush();
     // The order matters: say that we sleep, then look once more.
     is_asleep = true;
     StoreSeqCst(asleep_word, 1);
@@ -134,6 +140,12 @@ void IoThread::HandlePrepare() {
     StoreRelease(asleep_word, 0);
   }
   ArmTimers();
+}
+
+void IoThread::UpdateWallClock() {
+  struct timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  wall_offset_us = wall.tv_sec * int64_t{1000000} + wall.tv_nsec / 1000 - static_cast<int64_t>(now_us);
 }
 
 bool IoThread::DrainLanes() {
@@ -805,6 +817,7 @@ void IoThread::Stop() {
   connections_.ForEach([](HttpConnection* connection) {
     if (!connection->is_closed()) connection->Destroy();
   });
+  if (access != nullptr) access->Flush();
   waker_.Detach();
   uv_close(reinterpret_cast<uv_handle_t*>(&mail_async_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);

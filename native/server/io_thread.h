@@ -38,6 +38,7 @@ struct ServerLimits {
 // What I/O threads have in common.
 struct SharedState {
   std::atomic<uint32_t> queued{0};  // requests waiting for a worker, over all threads
+  std::shared_ptr<AccessLog> access_log;  // set before the threads start; may be null
 };
 
 // A request in flight, as an operator is shown it.
@@ -72,6 +73,8 @@ struct IoSnapshot {
   uint64_t in_flight = 0;
   uint64_t memory_bytes = 0;
   uint64_t in_rings = 0;          // requests given to a worker that has not started them; a few milliseconds old
+  uint64_t access_lines = 0;      // of the access log: written, and lost
+  uint64_t access_lines_dropped = 0;
   uint64_t oldest_waiting_us = 0; // age of the request that waits longest to be started; 0: none waits
 };
 
@@ -153,6 +156,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void ReportDrained(Lane* lane);
   void CheckDrained();
   void PublishGauges();
+  void UpdateWallClock();
   ListenerOptions* OptionsOf(uint32_t listener_index);
 
   const uint32_t index_;
@@ -180,6 +184,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   List<Exchange, &Exchange::link> queue_;
   std::vector<SlabId> backlogged_;  // exchanges with body pieces that found no room
   DateCache date_cache_;
+  std::unique_ptr<AccessRecorder> recorder_;
   uint64_t wheel_armed_ms_ = UINT64_MAX;
   uint64_t accept_error_logged_ms_ = 0;
   bool accepts_paused_ = false;

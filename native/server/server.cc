@@ -18,6 +18,21 @@ Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_cont
 
 Server::~Server() { Close(); }
 
+void Server::OpenAccessLog(AccessFormat format, int fd) {
+  CHECK(!is_started_);
+  shared_.access_log = std::make_shared<AccessLog>(std::move(format), fd, [this](std::string message) {
+    IoEvent event{IoEvent::Type::kLog};
+    event.message = std::move(message);
+    HandleEvent(std::move(event));
+  });
+}
+
+bool Server::ReopenAccessLog(int fd) {
+  if (shared_.access_log == nullptr) return false;
+  shared_.access_log->writer.Reopen(fd);
+  return true;
+}
+
 int Server::Listen(const ListenerSpec& spec, const ListenerOptions& options, SocketAddress* bound) {
   auto listener = std::make_unique<ListenSocket>();
   int error = listener->Open(spec, static_cast<uint32_t>(threads_.size()));
@@ -145,6 +160,8 @@ void Server::Close() {
     PostAll([](IoThread* thread) { thread->Stop(); });
     for (auto& thread : threads_) thread->Join();
   }
+  // The process may end next.
+  if (shared_.access_log != nullptr) shared_.access_log->writer.Close();
   // Unix paths are removed here.
   listeners_.clear();
 }
@@ -152,6 +169,10 @@ void Server::Close() {
 IoSnapshot Server::Snapshot() {
   IoSnapshot sum;
   for (auto& thread : threads_) thread->AddTo(&sum);
+  if (shared_.access_log != nullptr) {
+    sum.access_lines = shared_.access_log->writer.written();
+    sum.access_lines_dropped = shared_.access_log->writer.dropped();
+  }
   return sum;
 }
 

@@ -30,6 +30,10 @@ class Server {
   Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_control, std::function<void(IoEvent)> on_event);
   ~Server();
 
+  // Before Start().
+  void OpenAccessLog(AccessFormat format, int fd);
+  // Takes `fd`, unless there is no access log.
+  bool ReopenAccessLog(int fd);
   // The listener's index, or a negative errno. After Start() it accepts at once.
   int Listen(const ListenerSpec& spec, const ListenerOptions& options, SocketAddress* bound);
   // For the connections that the listener has and will have.

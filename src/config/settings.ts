@@ -2,7 +2,9 @@
  * Every setting of Hornet: flag, default, what is accepted, what it does. One of the four tables; flags, environment
  * names, validation, help and the settings reference are derived from it.
  */
+import { type AccessFormat, accessFormat, parseAccessFormat } from './access-format.js'
 import {
+  accessLogDestination,
   type BindSpec,
   bindAddress,
   type ControlSpec,
@@ -68,6 +70,7 @@ export interface RepeatableSetting<T, F extends Flag = Flag> extends SettingComm
 
 const day = 24 * 60 * 60 * 1000 // ms
 const mebibyte = 1024 * 1024
+const combinedFormat = parseAccessFormat('combined') as AccessFormat // it is one of ours
 /** Also where TTIN stops. */
 export const workersMax = 1024
 
@@ -334,6 +337,24 @@ export const settingsTable = {
     defaultText: '',
   }),
 
+  accessLogfile: one({
+    flag: '--access-logfile',
+    group: 'Logs',
+    summary: 'Log each request to this file, opened again on USR1; - for standard output.',
+    kind: accessLogDestination,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    needsRestart: true,
+  }),
+  accessLogformat: one({
+    flag: '--access-logformat',
+    group: 'Logs',
+    summary: "Line of the access log in Gunicorn's notation, combined (with the seconds it took), or json.",
+    kind: accessFormat,
+    default: () => combinedFormat,
+    defaultText: 'combined',
+    needsRestart: true,
+  }),
   statsdHost: one({
     flag: '--statsd-host',
     group: 'Logs',

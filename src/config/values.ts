@@ -163,6 +163,12 @@ export const logDestination: ValueKind<string> = {
   format: String,
 }
 
+/** The same for the access log, which goes to the other stream. */
+export const accessLogDestination: ValueKind<string> = {
+  ...logDestination,
+  accepts: 'a path, or - for standard output',
+}
+
 /** Words for the Node.js of a worker: `--import tsx` may be given as one value. */
 export const nodeArguments: ValueKind<readonly string[]> = {
   metavar: 'ARG',

@@ -3,6 +3,7 @@
  */
 import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
+import { withAccessLog } from '../log/access.js'
 import type { Logger } from '../log/logger.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
 import { readVersion } from '../version.js'
@@ -13,7 +14,7 @@ import { type AskedCommand, createControl, type MasterControl, MasterEvents, ref
 import { type Configuration, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
 import { HookRunner } from './hooks.js'
-import { nativeLimits } from './limits.js'
+import { nativeAccessLog, nativeLimits } from './limits.js'
 import { formatAddress, openListeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
 import { acquirePidFile } from './pid-file.js'
@@ -55,17 +56,21 @@ export async function runMaster(options: MasterOptions): Promise<void> {
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
   let desk: ControlDesk | undefined
   try {
-    const server = addon.createServer({
-      ioThreads: settings.ioThreads,
-      ioControl: new Uint8Array(ioControl),
-      limits: nativeLimits(settings),
-      sticky: settings.sticky,
-      onEvent: (event) => {
-        // A listing is an answer to the desk, not news for the arbiter.
-        if (event.type === 'requests') desk?.noteRequests(event)
-        else queue.push(event)
-      },
-    })
+    const { accessLogfile, accessLogformat } = settings
+    const createServer = (fd?: number) =>
+      addon.createServer({
+        ioThreads: settings.ioThreads,
+        ioControl: new Uint8Array(ioControl),
+        limits: nativeLimits(settings),
+        sticky: settings.sticky,
+        accessLog: fd === undefined ? undefined : nativeAccessLog(accessLogformat, fd),
+        onEvent: (event) => {
+          // A listing is an answer to the desk, not news for the arbiter.
+          if (event.type === 'requests') desk?.noteRequests(event)
+          else queue.push(event)
+        },
+      })
+    const server = accessLogfile === undefined ? createServer() : withAccessLog(accessLogfile, createServer)
     try {
       await runner.demand('onStarting', { pid: process.pid })
       const areBindsGiven = !isOpenedLate(options.configuration)
@@ -216,6 +221,7 @@ async function arbitrate(
       case 'reopen-logs':
         try {
           logger.reopen()
+          reopenAccessLog()
           logger.info('log reopened')
           command.reply?.resolve()
         } catch (error) {
@@ -227,6 +233,12 @@ async function arbitrate(
       default:
         return
     }
+  }
+
+  function reopenAccessLog(): void {
+    const { accessLogfile } = configuration.settings
+    if (accessLogfile === undefined || accessLogfile === '-') return
+    withAccessLog(accessLogfile, (fd) => server.reopenAccessLog(fd))
   }
 
   function isStopping(): boolean {

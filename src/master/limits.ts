@@ -1,8 +1,9 @@
 /**
- * The limits and times of the native core, from the settings.
+ * What the native core is told of the settings: limits, times, the access log.
  */
+import type { AccessFormat } from '../config/access-format.js'
 import type { Settings } from '../config/settings.js'
-import type { NativeLimits } from '../seam/addon.js'
+import type { AccessAtom, NativeAccessFormat, NativeLimits } from '../seam/addon.js'
 
 // A head is kept whole until its end has come. The product of the limits on its parts (by default 100 fields of
 // 8190 bytes and a line of 8190) is far more than any client sends, and times `--max-connections` more than a machine
@@ -30,4 +31,9 @@ export function nativeLimits(settings: Settings): NativeLimits {
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,
   }
+}
+
+export function nativeAccessLog({ parts, isJson }: AccessFormat, fd: number): NativeAccessFormat & { fd: number } {
+  // The parser of formats gives no other names: a test writes a line with each.
+  return { parts: parts as { atom: AccessAtom; text: string }[], isJson, fd }
 }

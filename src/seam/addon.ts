@@ -137,6 +137,9 @@ export interface NativeStats {
   memoryBytes: number
   /** Requests whose response did not reach the client whole: it left, or the connection was cut. */
   requestsAborted: number
+  /** Lines of the access log that were written, and that were lost because there was no room for them. */
+  accessLogLines: number
+  accessLogDropped: number
   /** `requestsShed` by reason. */
   shed: { queue_full: number; queue_timeout: number }
   /** Connections closed or refused because the client took too long; `keep_alive`: it sent no further request. */
@@ -204,15 +207,58 @@ export interface NativeServer {
   drain(): void
   /** Closes everything now, stops the threads and joins them. */
   close(): void
+  /** Lines go there from now on; the caller closes `fd`. Nothing happens without an access log. */
+  reopenAccessLog(fd: number): void
   stats(): NativeStats
   /** A `requests` event follows from each I/O thread, with the oldest `countMax` of those in flight there. */
   listRequests(listing: number, countMax: number): void
 }
+/** Lines of the access log; each is its parts one after the other. */
+export interface NativeAccessFormat {
+  parts: readonly { atom: AccessAtom; text: string }[]
+  /** Values come in quotes, or as null. */
+  isJson: boolean
+}
+
+/** `text` is the literal, or the lower-case name of a header; empty for the others. */
+export type AccessAtom =
+  | 'literal'
+  | 'remoteAddress'
+  | 'user'
+  | 'requestLine'
+  | 'method'
+  | 'target'
+  | 'path'
+  | 'query'
+  | 'protocol'
+  | 'referer'
+  | 'userAgent'
+  | 'requestHeader'
+  | 'responseHeader'
+  | 'dash'
+  | 'time'
+  | 'timeIso'
+  | 'status'
+  | 'bytes'
+  | 'bytesOrDash'
+  | 'seconds'
+  | 'milliseconds'
+  | 'microseconds'
+  | 'secondsDecimal'
+  | 'millisecondsDecimal'
+  | 'queueDecimal'
+  | 'handlerDecimal'
+  | 'connectionState'
+  | 'isAborted'
+  | 'process'
+
 export interface NativeServerOptions {
   ioThreads: number
   /** Typed array over the I/O control words: `ioThreads * IO_CONTROL_STRIDE` bytes. */
   ioControl: Uint8Array
   limits: NativeLimits
+  /** The core writes to a descriptor of its own; this one stays the caller's to close. */
+  accessLog?: NativeAccessFormat & { fd: number }
   onEvent: (event: NativeEvent) => void
   /** How clients are told apart that stay with one worker, as `--sticky` has it. Default: none stay. */
   sticky?: string

@@ -5,6 +5,8 @@
 /** Long enough for a busy two-core machine; a test that needs it all is a failing test. */
 export const defaultDeadlineMs = 20_000
 
+const lookAgainMs = 3
+
 /**
  * @param what Says what is waited for, so that the failure reads: "no answer to the second request within 5000 ms".
  * @param detail Asked at the failure for what was seen instead (a log, the bytes so far).
@@ -27,5 +29,25 @@ export async function within<T>(
     return await Promise.race([promise, late])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/**
+ * For what can only be looked at, such as a file or a counter: looks until there is something to see.
+ *
+ * @param look Gives undefined as long as there is nothing.
+ */
+export async function eventually<T>(
+  what: string,
+  look: () => T | undefined,
+  detail?: () => string,
+  ms = defaultDeadlineMs,
+): Promise<T> {
+  const deadline = performance.now() + ms
+  for (;;) {
+    const seen = look()
+    if (seen !== undefined) return seen
+    if (performance.now() > deadline) throw new Error(`no ${what} within ${ms} ms${detail ? `\n${detail()}` : ''}`)
+    await new Promise((next) => setTimeout(next, lookAgainMs))
   }
 }

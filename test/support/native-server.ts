@@ -20,7 +20,7 @@ import {
   RESPOND_FLAG_DATE,
   RESPOND_FLAG_LENGTH,
 } from '../../src/seam/records.js'
-import { defaultDeadlineMs } from './deadline.js'
+import { eventually } from './deadline.js'
 
 export interface TestRequest {
   target: string
@@ -81,15 +81,12 @@ export function startServer({ limits, inFlightMax = 100, handle }: TestServerOpt
     server,
     port,
     stats,
-    async until(what, isSo) {
-      const deadline = performance.now() + defaultDeadlineMs
-      for (;;) {
+    until(what, isSo) {
+      const look = () => {
         const seen = stats()
-        if (isSo(seen)) return seen
-        if (performance.now() > deadline)
-          throw new Error(`${what}: not so within ${defaultDeadlineMs} ms\n${JSON.stringify(seen)}`)
-        await new Promise((next) => setTimeout(next, 2))
+        return isSo(seen) ? seen : undefined
       }
+      return eventually(what, look, () => JSON.stringify(stats()))
     },
     close() {
       server.close()
