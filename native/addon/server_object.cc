@@ -78,6 +78,23 @@ Napi::Value BoundToObject(Napi::Env env, const SocketAddress& address) {
   return object;
 }
 
+void ReadIpSet(const Napi::Value& value, IpSet* set) {
+  Napi::Array blocks = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < blocks.Length(); i++) CHECK(set->Add(blocks.Get(i).As<Napi::String>()));
+}
+
+void ReadEdge(const Napi::Object& given, EdgeOptions* edge) {
+  ReadIpSet(given.Get("forwardedAllowIps"), &edge->forwarded_from);
+  edge->shows_forwarded = given.Get("forwardedSocket").As<Napi::Boolean>();
+  std::string versions = given.Get("proxyProtocol").As<Napi::String>();
+  edge->proxy_versions = versions == "v1"     ? ProxyVersions::kV1
+                         : versions == "v2"   ? ProxyVersions::kV2
+                         : versions == "auto" ? ProxyVersions::kEither
+                                              : ProxyVersions::kNone;
+  ReadIpSet(given.Get("proxyAllowFrom"), &edge->proxy_from);
+  if (given.Get("healthPrefix").IsString()) edge->health_prefix = given.Get("healthPrefix").As<Napi::String>();
+}
+
 AccessFormat ReadAccessFormat(const Napi::Object& given) {
   Napi::Array rows = given.Get("parts").As<Napi::Array>();
   std::vector<AccessPart> parts;
@@ -134,6 +151,11 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   }
   object->Set("parseErrors", faults);
   SetNumber(object, "acceptErrors", totals.accept_errors);
+  Napi::Object proxy_errors = Napi::Object::New(env);
+  SetNumber(&proxy_errors, "forbidden", totals.proxy_forbidden);
+  SetNumber(&proxy_errors, "malformed", totals.proxy_malformed);
+  SetNumber(&proxy_errors, "timeout", totals.proxy_timeouts);
+  object->Set("proxyErrors", proxy_errors);
   Napi::Object connections = Napi::Object::New(env);
   for (uint32_t i = 0; i < kConnectionPhases; i++) {
     SetNumber(&connections, kConnectionPhaseNames[i], totals.connections[i]);
@@ -195,6 +217,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::RemoveWorker>("removeWorker"),
                          InstanceMethod<&ServerObject::Drain>("drain"),
                          InstanceMethod<&ServerObject::Close>("close"),
+                         InstanceMethod<&ServerObject::SetReady>("setReady"),
                          InstanceMethod<&ServerObject::ReopenAccessLog>("reopenAccessLog"),
                          InstanceMethod<&ServerObject::Stats>("stats"),
                          InstanceMethod<&ServerObject::ListRequests>("listRequests"),
@@ -223,6 +246,8 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   Napi::Value sticky = options.Get("sticky");
   if (sticky.IsString()) limits.sticky = ParseStickyRule(sticky.As<Napi::String>());
   CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);
+
+  if (options.Get("edge").IsObject()) ReadEdge(options.Get("edge").As<Napi::Object>(), &limits.edge);
 
   uint32_t io_threads = GetUint32(options, "ioThreads");
   Napi::Uint8Array io_control = options.Get("ioControl").As<Napi::Uint8Array>();
@@ -380,6 +405,11 @@ Napi::Value ServerObject::Drain(const Napi::CallbackInfo& info) {
 
 Napi::Value ServerObject::Close(const Napi::CallbackInfo& info) {
   CloseServer();
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::SetReady(const Napi::CallbackInfo& info) {
+  server_->SetReady(info[0].As<Napi::Boolean>());
   return info.Env().Undefined();
 }
 

@@ -3,8 +3,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "base/check.h"
+#include "http/forwarded.h"
 #include "ring/records.h"
 
 namespace hornet {
@@ -58,18 +60,30 @@ void HttpHost::WriteText(const RequestHead& head, const char* head_bytes, const 
 
 void HttpConnection::Start(bool has_addresses) {
   timer.owner = this;
-  int length = 0;
+  IpAddress peer_ip;
+  bool has_ip = false;
   if (has_addresses) {
     SocketAddress peer;
     SocketAddress local;
     if (SocketAddress::OfPeer(fd(), &peer) == 0 && SocketAddress::OfSocket(fd(), &local) == 0) {
-      length = std::snprintf(address_text_, sizeof(address_text_), "%s %u %s %u", peer.Host().c_str(), peer.Port(),
-                             local.Host().c_str(), local.Port());
+      std::string host = peer.Host();
+      int length = std::snprintf(address_text_, sizeof(address_text_), "%s %u %s %u", host.c_str(), peer.Port(),
+                                 local.Host().c_str(), local.Port());
+      address_length_ = static_cast<uint8_t>(length);
+      // Parsed from its text: a mapped IPv4 address then is one.
+      has_ip = IpAddress::Parse(host.data(), host.size(), &peer_ip);
     }
   }
-  address_length_ = static_cast<uint8_t>(length);
-  const void* blank = std::memchr(address_text_, ' ', address_length_);
-  if (blank != nullptr) peer_length_ = static_cast<uint8_t>(static_cast<const char*>(blank) - address_text_);
+  SetPeer(has_ip ? &peer_ip : nullptr);
+  const EdgeOptions& edge = host_->edge;
+  if (edge.proxy_versions != ProxyVersions::kNone) {
+    needs_proxy_header_ = true;
+    if (has_ip && !edge.proxy_from.Contains(peer_ip)) {
+      host_->stats.proxy_forbidden++;
+      CloseNow();
+      return;
+    }
+  }
   if (options_->offers_connections) {
     // Heard of even before anything is read: a reset.
     WatchReadable(true);
@@ -79,6 +93,51 @@ void HttpConnection::Start(bool has_addresses) {
     WatchReadable(true);
   }
   if (state_ == State::kOpen) UpdateDeadline();
+}
+
+// `peer` is null when the peer has no address: it came over a unix socket.
+void HttpConnection::SetPeer(const IpAddress* peer) {
+  const void* blank = std::memchr(address_text_, ' ', address_length_);
+  peer_length_ = blank == nullptr ? 0 : static_cast<uint8_t>(static_cast<const char*>(blank) - address_text_);
+  const IpSet& trusted = host_->edge.forwarded_from;
+  is_peer_trusted_ = !trusted.empty() && (peer == nullptr || trusted.Contains(*peer));
+}
+
+void HttpConnection::ChooseAddress(const char* head_bytes) {
+  HttpHost* host = host_;
+  host->request_address = address_text_;
+  host->request_address_length = address_length_;
+  host->request_peer = address_text_;
+  host->request_peer_length = peer_length_;
+  host->request_address_flags = 0;
+  const bool is_shown = host->edge.shows_forwarded;
+  const bool is_wanted = is_shown || host->access != nullptr || host->sticky.kind == StickyRule::Kind::kIp;
+  if (!is_peer_trusted_ || !is_wanted) return;
+  // Also without such a field: the next request of the connection may have one, and be another client's.
+  if (is_shown) host->request_address_flags = kRequestForwarded;
+  ForwardedClient client = ReadForwarded(host->head, head_bytes, host->edge.forwarded_from);
+  if (is_shown && client.scheme == ForwardedScheme::kHttps) host->request_address_flags |= kRequestEncrypted;
+  if (!client.is_known) return;
+  char* text = host->forwarded_text;
+  size_t length = client.address.Write(text);
+  host->request_peer = text;
+  host->request_peer_length = static_cast<uint32_t>(length);
+  if (is_shown) {
+    size_t room = sizeof(host->forwarded_text) - length;
+    length += static_cast<size_t>(std::snprintf(text + length, room, " %u", client.port));
+    // The local half stays as it is.
+    const void* local = peer_length_ == 0 ? nullptr
+                                          : std::memchr(address_text_ + peer_length_ + 1, ' ',
+                                                        address_length_ - peer_length_ - 1u);
+    if (local != nullptr) {
+      const char* from = static_cast<const char*>(local);
+      size_t rest = static_cast<size_t>(address_text_ + address_length_ - from);
+      std::memcpy(text + length, from, rest);
+      length += rest;
+    }
+    host->request_address = text;
+    host->request_address_length = static_cast<uint32_t>(length);
+  }
 }
 
 // ---- input ----------------------------------------------------------------------------------------------------------
@@ -115,7 +174,8 @@ void HttpConnection::HandleReadable() {
     return;
   }
   size_t length = kept + count;
-  if (kept > 0 && !is_receiving_body_ && tunnel_ == nullptr && length - input_parsed_ < kReparseBytes &&
+  const bool is_in_head = !is_receiving_body_ && !needs_proxy_header_ && tunnel_ == nullptr;
+  if (kept > 0 && is_in_head && length - input_parsed_ < kReparseBytes &&
       std::memchr(buffer + kept, '\n', count) == nullptr) {
     uint32_t parsed = input_parsed_;
     KeepInput(buffer, length);
@@ -131,7 +191,9 @@ void HttpConnection::Process(const char* data, size_t length) {
   bool stop = false;
   is_blocked_ = false;
   while (!stop && used < length && state_ == State::kOpen && !ignores_input_) {
-    if (tunnel_ != nullptr) {
+    if (needs_proxy_header_) {
+      used += TakeProxyHeader(data + used, length - used, &stop);
+    } else if (tunnel_ != nullptr) {
       used += TakeTunnel(data + used, length - used, &stop);
     } else if (is_receiving_body_) {
       used += TakeBody(data + used, length - used, &stop);
@@ -164,6 +226,7 @@ bool HttpConnection::CanTakeRequest() const {
 size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   RequestHead& head = host_->head;
   ParseStatus status = ParseHead(data, length, options_->limits.head, &head);
+  if (status == ParseStatus::kDone) ChooseAddress(data);
   uint32_t reason = ReasonToHandOver(status, head);
   if (reason != kTunnelNone) {
     // Earlier responses first: from then on the worker alone writes to the connection.
@@ -175,7 +238,7 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
       head_started_ms_ = 0;
       bool is_bad = status == ParseStatus::kBad;
       BeginTunnel(reason, is_bad ? static_cast<uint32_t>(FaultStatus(head.fault)) : 0,
-                  is_bad ? 0 : StickyKey(host_->sticky, head, data, address_text_, address_length_));
+                  is_bad ? 0 : StickyKey(host_->sticky, head, data, host_->request_peer, host_->request_peer_length));
       // An upgrade is a request like others to whoever reads the log. What Node's parser is to judge is not.
       if (tunnel_ != nullptr && status == ParseStatus::kDone) NoteRequest(tunnel_, data);
     }
@@ -213,6 +276,40 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   return BeginExchange(data, length);
 }
 
+size_t HttpConnection::TakeProxyHeader(const char* data, size_t length, bool* stop) {
+  ProxyHeader header;
+  switch (ParseProxyHeader(data, length, host_->edge.proxy_versions, &header)) {
+    case ProxyStatus::kMore:
+      if (head_started_ms_ == 0) {
+        head_started_ms_ = host_->now_ms;
+        head_started_us_ = host_->now_us;
+      }
+      *stop = true;
+      return 0;
+    case ProxyStatus::kBad:
+      // Whatever it is, it is not HTTP: there is nobody to answer.
+      host_->stats.proxy_malformed++;
+      CloseNow();
+      return length;
+    case ProxyStatus::kDone:
+      break;
+  }
+  needs_proxy_header_ = false;
+  head_started_ms_ = head_started_us_ = 0;
+  if (header.has_addresses) {
+    char source[kIpTextBytesMax];
+    char destination[kIpTextBytesMax];
+    int source_length = static_cast<int>(header.source.Write(source));
+    int destination_length = static_cast<int>(header.destination.Write(destination));
+    int text_length =
+        std::snprintf(address_text_, sizeof(address_text_), "%.*s %u %.*s %u", source_length, source,
+                      header.source_port, destination_length, destination, header.destination_port);
+    address_length_ = static_cast<uint8_t>(text_length);
+    SetPeer(&header.source);
+  }
+  return header.length;
+}
+
 uint32_t HttpConnection::ReasonToHandOver(ParseStatus status, const RequestHead& head) const {
   const ListenerOptions& options = *options_;
   if (status == ParseStatus::kBad) {
@@ -231,18 +328,22 @@ void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault, uint64_t stick
   if (exchange == nullptr) return;
   exchange->is_tunnel = exchange->is_streaming = true;
   exchange->body_complete = false;
-  exchange->flags = kRequestTunnel | kRequestBodyStreamed;
+  // Without a whole head there is nothing to choose by.
+  const bool has_head = reason == kTunnelUpgrade || reason == kTunnelConnect;
+  const char* address = has_head ? host_->request_address : address_text_;
+  const uint32_t address_length = has_head ? host_->request_address_length : address_length_;
+  exchange->flags = kRequestTunnel | kRequestBodyStreamed | (has_head ? host_->request_address_flags : 0u);
   exchange->reason = reason;
   exchange->sticky_key = sticky_key;
   exchange->fault = fault;
   exchange->bytes_read = bytes_read_;
   exchange->begun_us = head_started_us_ != 0 ? head_started_us_ : host_->now_us;
   head_started_us_ = 0;
-  uint32_t length = 1u + address_length_;
+  uint32_t length = 1u + address_length;
   exchange->text = Block::Make(length);
   exchange->text->length = exchange->text_length = length;
   exchange->text->data()[0] = '\0';
-  std::memcpy(exchange->text->data() + 1, address_text_, address_length_);
+  std::memcpy(exchange->text->data() + 1, address, address_length);
   tunnel_ = body_exchange_ = exchange;
   host_->DispatchStored(exchange);
 }
@@ -338,12 +439,12 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   exchange->keep_alive = head.keep_alive;
   exchange->header_count = head.field_count;
   exchange->target_length = head.target_length;
-  exchange->sticky_key = StickyKey(host_->sticky, head, data, address_text_, address_length_);
+  exchange->sticky_key = StickyKey(host_->sticky, head, data, host_->request_peer, host_->request_peer_length);
   exchange->NoteTarget(data + head.target_offset);
   exchange->flags = (head.minor_version == 0 ? kRequestHttp10 : 0u) |
                     (head.keep_alive && !host_->is_draining ? kRequestKeepAlive : 0u) |
                     (head.framing != BodyFraming::kNone ? kRequestHasBody : 0u) |
-                    (head.upgrade ? kRequestUpgrade : 0u);
+                    (head.upgrade ? kRequestUpgrade : 0u) | host_->request_address_flags;
   if (!head.keep_alive) ignores_input_ = head.framing == BodyFraming::kNone;
   discard_left_ = kLingerBytesMax;
 
@@ -351,6 +452,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   uint64_t body_length = head.framing == BodyFraming::kLength ? head.content_length : 0;
   if (head.framing != BodyFraming::kChunked && body_length <= length - used && body_length <= kWholeBodyBytesMax) {
     ignores_input_ = !head.keep_alive;
+    if (AnswerHealth(exchange, data)) return used + static_cast<size_t>(body_length);
     host_->Dispatch(exchange, head, data, data + used, static_cast<uint32_t>(body_length));
     return used + static_cast<size_t>(body_length);
   }
@@ -372,11 +474,31 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   return used;
 }
 
+bool HttpConnection::AnswerHealth(Exchange* exchange, const char* head_bytes) {
+  const std::string& prefix = host_->edge.health_prefix;
+  if (prefix.empty() || (exchange->method != Method::kGet && exchange->method != Method::kHead)) return false;
+  const char* target = head_bytes + host_->head.target_offset;
+  size_t length = host_->head.target_length;
+  if (length < prefix.size() || std::memcmp(target, prefix.data(), prefix.size()) != 0) return false;
+  const std::string_view rest(target + prefix.size(), length - prefix.size());
+  int status;
+  if (rest == "/live") {
+    status = 200;
+  } else if (rest == "/ready") {
+    status = host_->IsReady() ? 200 : 503;
+  } else {
+    return false;
+  }
+  AnswerCanned(exchange, status, !exchange->keep_alive || DrainForcesClose(exchange));
+  return true;
+}
+
 void HttpConnection::StoreText(Exchange* exchange, const char* head_bytes) {
-  uint32_t length = HttpHost::MeasureText(host_->head, address_length_);
+  uint32_t length = HttpHost::MeasureText(host_->head, host_->request_address_length);
   exchange->text = Block::Make(length);
   exchange->text->length = exchange->text_length = length;
-  HttpHost::WriteText(host_->head, head_bytes, address_text_, address_length_, exchange->text->data());
+  HttpHost::WriteText(host_->head, head_bytes, host_->request_address, host_->request_address_length,
+                      exchange->text->data());
 }
 
 size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
@@ -583,6 +705,12 @@ void HttpConnection::HandleEnd() {
   }
   if (state_ == State::kClosing) return;
   if (is_blocked_) return;
+  if (needs_proxy_header_) {
+    // Whoever connects to see whether somebody listens says nothing; half a header is wrong.
+    if (input_length_ > 0) host_->stats.proxy_malformed++;
+    CloseNow();
+    return;
+  }
   if (tunnel_ != nullptr) {
     EndTunnel();
     return;
@@ -854,7 +982,8 @@ void HttpConnection::SettleWritten() {
 
 void HttpConnection::NoteRequest(Exchange* exchange, const char* head_bytes) {
   if (host_->access == nullptr) return;
-  exchange->note = host_->access->TakeRequest(host_->head, head_bytes, address_text_, peer_length_);
+  exchange->note = host_->access->TakeRequest(host_->head, head_bytes, host_->request_peer,
+                                               host_->request_peer_length);
 }
 
 void HttpConnection::NoteResponse(Exchange* exchange, const char* head_text, size_t head_length, const char* tail,
@@ -1163,6 +1292,9 @@ void HttpConnection::HandleTimer() {
     Abort();
   } else if (state_ != State::kOpen || tunnel_ != nullptr) {
     return;
+  } else if (needs_proxy_header_) {
+    host_->stats.proxy_timeouts++;
+    CloseNow();
   } else if (is_receiving_body_) {
     host_->stats.body_timeouts++;
     if (body_exchange_ != nullptr) {

@@ -12,6 +12,7 @@
 #include "base/slab.h"
 #include "http/access_recorder.h"
 #include "http/body_decoder.h"
+#include "http/edge_options.h"
 #include "http/exchange.h"
 #include "http/head_parser.h"
 #include "http/http_stats.h"
@@ -96,6 +97,8 @@ class HttpHost {
   virtual void MarkDirty(HttpConnection* connection) = 0;
   virtual void HandleConnectionClosed(HttpConnection* connection) = 0;
   virtual void ReleaseConnection(HttpConnection* connection) = 0;
+  // For health checks: workers are there to serve requests.
+  virtual bool IsReady() const = 0;
 
   // The request text of records.h for a parsed head; Measure gives its length in bytes.
   static uint32_t MeasureText(const RequestHead& head, uint32_t address_length);
@@ -125,6 +128,14 @@ class HttpHost {
   AccessRecorder* access = nullptr;  // null: there is no access log
   int64_t wall_offset_us = 0;        // the wall clock less now_us
   RequestHead head;              // scratch
+  // Addresses of the request whose head that is: the connection's own, or what a trusted proxy says.
+  const char* request_address = nullptr;
+  uint32_t request_address_length = 0;  // bytes
+  const char* request_peer = nullptr;   // the client's address alone, as the access log shows it
+  uint32_t request_peer_length = 0;     // bytes
+  uint32_t request_address_flags = 0;   // RequestFlag
+  char forwarded_text[kAddressTextBytesMax];
+  EdgeOptions edge;
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
   size_t input_bytes = 0;        // held by connections for partial input
@@ -165,8 +176,6 @@ class HttpConnection final : public Connection {
   const ListenerOptions& options() const { return *options_; }
   // AbortReason, once the connection is being closed.
   uint32_t abort_reason() const { return abort_reason_; }
-  const char* address_text() const { return address_text_; }
-  uint32_t address_length() const { return address_length_; }
 
   SlabId id;
   uint32_t listener_index;
@@ -192,8 +201,14 @@ class HttpConnection final : public Connection {
   // Each takes what it can from the input and returns the bytes used; *stop says that no more can be taken now.
   size_t TakeHead(const char* data, size_t length, bool* stop);
   size_t TakeBody(const char* data, size_t length, bool* stop);
+  size_t TakeProxyHeader(const char* data, size_t length, bool* stop);
   size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
+  void SetPeer(const IpAddress* peer);
+  // Sets the host's request_address for the head just parsed.
+  void ChooseAddress(const char* head_bytes);
+  // True when the path is one of ours and was answered.
+  bool AnswerHealth(Exchange* exchange, const char* head_bytes);
   // What the head just parsed is to be handed over for; kTunnelNone: nothing.
   uint32_t ReasonToHandOver(ParseStatus status, const RequestHead& head) const;
   void BeginTunnel(uint32_t reason, uint32_t fault, uint64_t sticky_key = 0);
@@ -269,6 +284,8 @@ class HttpConnection final : public Connection {
   Block* trailers_ = nullptr;          // trailer text of the current body
   State state_ = State::kOpen;
   ConnectionPhase phase_ = ConnectionPhase::kNone;
+  bool needs_proxy_header_ = false;    // nothing but that may come first
+  bool is_peer_trusted_ = false;       // what it says of where requests come from is believed
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
   bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered

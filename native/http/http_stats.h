@@ -55,6 +55,9 @@ struct HttpStatsOf {
   Number write_timeouts = {};
   Number keep_alive_timeouts = {};
   Number accept_errors = {};
+  Number proxy_forbidden = {};  // connections without a right to speak the PROXY protocol, or that spoke it wrong, ...
+  Number proxy_malformed = {};
+  Number proxy_timeouts = {};   // ... or too slowly
   Number rejected[kRejectedCount] = {};
   Number head_faults[kHeadFaults] = {};
   Number body_faults[kBodyFaults] = {};

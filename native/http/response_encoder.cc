@@ -95,6 +95,7 @@ size_t EncodeChunkStart(uint32_t length, char* out) {
 
 const char* ReasonPhrase(int status) {
   switch (status) {
+    case 200: return "OK";
     case 400: return "Bad Request";
     case 408: return "Request Timeout";
     case 413: return "Payload Too Large";

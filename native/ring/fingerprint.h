@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "1f90f5a8d1a5da61";
+constexpr char kLayoutFingerprint[] = "0b060d4cb18a052f";
 
 }  // namespace hornet
 

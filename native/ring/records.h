@@ -89,6 +89,7 @@ enum RequestFlag : uint32_t {
   kRequestTextBlock = 256,    // the text lies in the block `text_block` and not in the ring
   kRequestBodyStreamed = 512, // the body follows in kBodyChunk records, once the worker has sent kStarted
   kRequestTunnel = 1024,      // no request: the connection's bytes themselves, both ways, `reason` says why
+  kRequestForwarded = 2048,   // addresses and kRequestEncrypted are the request's own, as a trusted proxy says
 };
 
 // Why bytes are handed over unparsed (kRequestTunnel); the number is `fault` for kTunnelFault.

@@ -39,6 +39,7 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       exchanges_(ExchangesMax(connections_max_)) {
   asleep_word = asleep_word_in;
   sticky = limits.sticky;
+  edge = limits.edge;
   // A kept partial input is at most one full read behind a partial head.
   read_buffer_bytes = limits.http.head.head_bytes_max + 2 * kReadBytes;
   read_buffer = new char[read_buffer_bytes];
@@ -369,9 +370,7 @@ void IoThread::ReleaseExchange(Exchange* exchange) {
 
 void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char* head_bytes, const char* body,
                         uint32_t body_length) {
-  HttpConnection* connection = exchange->connection;
-  uint32_t address_length = connection->address_length();
-  exchange->text_length = MeasureText(head, address_length);
+  exchange->text_length = MeasureText(head, request_address_length);
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
   if (queue_.empty()) {
@@ -379,7 +378,7 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
     char* place;
     RequestRecord* record = lane == nullptr ? nullptr : lane->Reserve(exchange, body_length, &place);
     if (record != nullptr) {
-      WriteText(head, head_bytes, connection->address_text(), address_length, place);
+      WriteText(head, head_bytes, request_address, request_address_length, place);
       if (body_length > 0) std::memcpy(place + exchange->text_length, body, body_length);
       lane->Publish(exchange, record);
       return;
@@ -387,7 +386,7 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
   }
   exchange->text = Block::Make(exchange->text_length);
   exchange->text->length = exchange->text_length;
-  WriteText(head, head_bytes, connection->address_text(), address_length, exchange->text->data());
+  WriteText(head, head_bytes, request_address, request_address_length, exchange->text->data());
   if (body_length > 0) {
     exchange->body = Block::Make(body_length);
     exchange->body->length = body_length;
@@ -499,6 +498,10 @@ void IoThread::ReleaseConnection(HttpConnection* connection) {
     for (Acceptor* acceptor : acceptors_) acceptor->Resume();
   }
   CheckDrained();
+}
+
+bool IoThread::IsReady() const {
+  return !is_draining && shared_->is_ready.load(std::memory_order_relaxed);
 }
 
 bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {

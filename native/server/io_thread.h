@@ -33,11 +33,13 @@ struct ServerLimits {
   uint32_t request_queue_max = 4096;
   uint32_t queue_timeout_ms = 10000;
   StickyRule sticky;
+  EdgeOptions edge;
 };
 
 // What I/O threads have in common.
 struct SharedState {
   std::atomic<uint32_t> queued{0};  // requests waiting for a worker, over all threads
+  std::atomic<bool> is_ready{false};  // the master says that workers serve
   std::shared_ptr<AccessLog> access_log;  // set before the threads start; may be null
 };
 
@@ -125,6 +127,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void MarkDirty(HttpConnection* connection) override;
   void HandleConnectionClosed(HttpConnection* connection) override;
   void ReleaseConnection(HttpConnection* connection) override;
+  bool IsReady() const override;
 
   // Acceptor::Host
   bool HandleAccepted(Acceptor* acceptor, int fd) override;

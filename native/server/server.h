@@ -32,6 +32,8 @@ class Server {
 
   // Before Start().
   void OpenAccessLog(AccessFormat format, int fd);
+  // What health checks are told, besides what the I/O threads know.
+  void SetReady(bool is_ready) { shared_.is_ready.store(is_ready, std::memory_order_relaxed); }
   // Takes `fd`, unless there is no access log.
   bool ReopenAccessLog(int fd);
   // The listener's index, or a negative errno. After Start() it accepts at once.

@@ -14,6 +14,7 @@ import {
   environmentVariable,
   filePath,
   integer,
+  ipBlocks,
   logDestination,
   type Machine,
   metricPrefix,
@@ -21,6 +22,7 @@ import {
   octalMask,
   onOff,
   orZero,
+  pathPrefix,
   portOfPlatform,
   secretText,
   size,
@@ -31,7 +33,7 @@ import {
   workerCount,
 } from './values.js'
 
-export const settingGroups = ['Sockets', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
+export const settingGroups = ['Sockets', 'Proxies', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
 
 type Flag = `--${string}`
 
@@ -110,6 +112,53 @@ export const settingsTable = {
     summary: 'Share each TCP port with other processes that ask for the same (SO_REUSEPORT).',
     kind: onOff,
     default: () => false,
+    defaultText: '',
+    needsRestart: true,
+  }),
+
+  forwardedAllowIps: one({
+    flag: '--forwarded-allow-ips',
+    group: 'Proxies',
+    summary: 'Believe X-Forwarded-For, X-Forwarded-Proto and Forwarded from these addresses or CIDR blocks; * for all.',
+    kind: ipBlocks,
+    default: (): readonly string[] => ['127.0.0.1', '::1'],
+    defaultText: '127.0.0.1,::1',
+    platform: { name: 'FORWARDED_ALLOW_IPS', kind: ipBlocks },
+    needsRestart: true,
+  }),
+  forwardedSocket: one({
+    flag: '--forwarded-socket',
+    group: 'Proxies',
+    summary: 'Show the application the forwarded address and encryption as those of req.socket.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+    needsRestart: true,
+  }),
+  proxyProtocol: one({
+    flag: '--proxy-protocol',
+    group: 'Proxies',
+    summary: 'Every connection must begin with a PROXY protocol header: version 1, version 2, or either.',
+    kind: choice(['off', 'v1', 'v2', 'auto']),
+    default: () => 'off' as const,
+    defaultText: 'off',
+    needsRestart: true,
+  }),
+  proxyAllowFrom: one({
+    flag: '--proxy-allow-from',
+    group: 'Proxies',
+    summary: 'With --proxy-protocol, close connections from elsewhere than these addresses or CIDR blocks; * for all.',
+    kind: ipBlocks,
+    default: (): readonly string[] => ['127.0.0.1', '::1'],
+    defaultText: '127.0.0.1,::1',
+    needsRestart: true,
+  }),
+  health: one({
+    flag: '--health',
+    group: 'Proxies',
+    summary: 'Answer PATH/live and PATH/ready for health checks, even when every worker is blocked.',
+    kind: pathPrefix,
+    default: (): string | undefined => undefined,
     defaultText: '',
     needsRestart: true,
   }),

@@ -1,7 +1,7 @@
 /**
  * The kinds of value a setting can have: how each is written, what is accepted, and what it means.
  */
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import { quoteShellWord, splitShellWords } from './shell-words.js'
 
 /** What a value may depend on besides its text. */
@@ -161,6 +161,33 @@ export const logDestination: ValueKind<string> = {
   accepts: 'a path, or - for standard error',
   parse: filePath.parse,
   format: String,
+}
+
+/** IP addresses and CIDR blocks, separated by commas; `*` stands for every address, nothing at all for none. */
+export const ipBlocks: ValueKind<readonly string[]> = {
+  metavar: 'ADDRESSES',
+  accepts: 'a list of IP addresses and CIDR blocks such as 10.0.0.0/8,::1, or *',
+  parse(text) {
+    const blocks = text.split(',').map((block) => block.trim())
+    if (text.trim() === '') return []
+    return blocks.every(isIpBlock) ? blocks : undefined
+  },
+  format: (blocks) => blocks.join(','),
+}
+
+function isIpBlock(block: string): boolean {
+  if (block === '*') return true
+  const match = /^([\d.]+|[\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(block)
+  const family = isIP(match?.[1] ?? '')
+  return family !== 0 && Number(match?.[2] ?? 0) <= (family === 4 ? 32 : 128)
+}
+
+/** The beginning of request paths. */
+export const pathPrefix: ValueKind<string> = {
+  metavar: 'PATH',
+  accepts: 'a path such as /health: a slash first, none at the end, and no query',
+  parse: (text) => (/^(?:\/[\w.~!$&'()*+,;=:@%-]+)+$/.test(text) ? text : undefined),
+  format: (path) => path,
 }
 
 /** The same for the access log, which goes to the other stream. */

@@ -53,15 +53,15 @@ export class Connection extends Socket {
   parser: unknown = null
   /** Where Node keeps the server of the connection. */
   server: Server | null
-  readonly encrypted: boolean | undefined
+  encrypted: boolean | undefined
   /** The exchange that bytes written here belong to. */
   exchange: Exchange
   /** Responses of later requests that wait for their turn to write. */
   readonly waiting: ServerResponse[] = []
   /** Bytes sent to the I/O thread and not yet credited. */
   outstanding = 0
-  readonly #peername: object
-  readonly #sockname: object
+  #peername: object = noAddress
+  #sockname: object = noAddress
   #isTunnel = false
   #written = 0
   #read: number
@@ -89,16 +89,7 @@ export class Connection extends Socket {
     this.#lane = exchange.lane
     this.#read = exchange.bytesRead
     this.#id = { lane: exchange.lane, index: exchange.connectionIndex, generation: exchange.connectionGeneration }
-    const { text } = exchange
-    const [remoteAddress, remotePort, localAddress, localPort] = text.slice(text.lastIndexOf('\0') + 1).split(' ')
-    const isTcp = localPort !== undefined
-    this.#peername = isTcp
-      ? { address: remoteAddress, family: familyOf(remoteAddress), port: Number(remotePort) }
-      : noAddress
-    this.#sockname = isTcp
-      ? { address: localAddress, family: familyOf(localAddress), port: Number(localPort) }
-      : noAddress
-    if ((exchange.flags & REQUEST_FLAG_ENCRYPTED) !== 0) this.encrypted = true
+    this.showAddresses(exchange)
     // A tunnel hears of its end anyway.
     if (!exchange.isTunnel) exchange.outbox.signal(KIND_WATCH, this.#id, 0)
     this.on('drain', passDrain)
@@ -131,6 +122,21 @@ export class Connection extends Socket {
 
   _getsockname(): object {
     return this.#sockname
+  }
+
+  /** Of the exchange that asks: requests of one connection from a proxy may be those of several clients. */
+  showAddresses({ text, flags }: Exchange): void {
+    const [remoteAddress, remotePort, localAddress, localPort] = text.slice(text.lastIndexOf('\0') + 1).split(' ')
+    // A unix socket has no addresses but those that a proxy names.
+    this.#peername =
+      remotePort === undefined
+        ? noAddress
+        : { address: remoteAddress, family: familyOf(remoteAddress), port: Number(remotePort) }
+    this.#sockname =
+      localPort === undefined
+        ? noAddress
+        : { address: localAddress, family: familyOf(localAddress), port: Number(localPort) }
+    this.encrypted = (flags & REQUEST_FLAG_ENCRYPTED) !== 0 ? true : undefined
   }
 
   /** A socket without a handle would wait for 'connect' first. */

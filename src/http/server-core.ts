@@ -29,6 +29,7 @@ import {
   REQUEST_FLAG_BODY_BLOCK,
   REQUEST_FLAG_BODY_INLINE,
   REQUEST_FLAG_BODY_STREAMED,
+  REQUEST_FLAG_FORWARDED,
   REQUEST_FLAG_KEEP_ALIVE,
   REQUEST_FLAG_TEXT_BLOCK,
   REQUEST_FLAG_TUNNEL,
@@ -377,7 +378,12 @@ export class ServerCore implements InboxHandler {
 
   /** The stand-in for the exchange's connection: one object as long as the connection lives. */
   connectionOf(exchange: Exchange): Connection {
-    if (exchange.connection !== null) return exchange.connection
+    const connection = exchange.connection ?? this.#findConnection(exchange)
+    if ((exchange.flags & REQUEST_FLAG_FORWARDED) !== 0) connection.showAddresses(exchange)
+    return connection
+  }
+
+  #findConnection(exchange: Exchange): Connection {
     const connections = this.#connections[exchange.lane.ioThread]
     let connection = connections.get(exchange.connectionIndex)
     if (connection === undefined || connection.exchange.connectionGeneration !== exchange.connectionGeneration) {

@@ -14,7 +14,7 @@ import { type AskedCommand, createControl, type MasterControl, MasterEvents, ref
 import { type Configuration, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
 import { HookRunner } from './hooks.js'
-import { nativeAccessLog, nativeLimits } from './limits.js'
+import { nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
 import { formatAddress, openListeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
 import { acquirePidFile } from './pid-file.js'
@@ -63,6 +63,7 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         ioControl: new Uint8Array(ioControl),
         limits: nativeLimits(settings),
         sticky: settings.sticky,
+        edge: nativeEdge(settings),
         accessLog: fd === undefined ? undefined : nativeAccessLog(accessLogformat, fd),
         onEvent: (event) => {
           // A listing is an answer to the desk, not news for the arbiter.
@@ -156,6 +157,8 @@ async function arbitrate(
   function decideAndPerform(input: PoolInput): void {
     const decision = decide(pool, performance.now(), input)
     pool = decision.pool
+    // First: health checks may come as soon as the listeners are open.
+    server.setReady(pool.state === 'serving')
     for (const action of decision.actions) perform(action)
   }
 

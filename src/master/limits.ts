@@ -1,9 +1,9 @@
 /**
- * What the native core is told of the settings: limits, times, the access log.
+ * What the native core is told of the settings: limits, times, proxies, the access log.
  */
 import type { AccessFormat } from '../config/access-format.js'
 import type { Settings } from '../config/settings.js'
-import type { AccessAtom, NativeAccessFormat, NativeLimits } from '../seam/addon.js'
+import type { AccessAtom, NativeAccessFormat, NativeEdge, NativeLimits } from '../seam/addon.js'
 
 // A head is kept whole until its end has come. The product of the limits on its parts (by default 100 fields of
 // 8190 bytes and a line of 8190) is far more than any client sends, and times `--max-connections` more than a machine
@@ -31,6 +31,11 @@ export function nativeLimits(settings: Settings): NativeLimits {
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,
   }
+}
+
+export function nativeEdge(settings: Settings): NativeEdge {
+  const { forwardedAllowIps, forwardedSocket, proxyProtocol, proxyAllowFrom, health } = settings
+  return { forwardedAllowIps, forwardedSocket, proxyProtocol, proxyAllowFrom, healthPrefix: health }
 }
 
 export function nativeAccessLog({ parts, isJson }: AccessFormat, fd: number): NativeAccessFormat & { fd: number } {

@@ -147,6 +147,8 @@ export interface NativeStats {
   /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
   parseErrors: Record<string, number>
   acceptErrors: number
+  /** Connections closed over the PROXY protocol: from a peer that may not speak it, spoken wrong, or too slowly. */
+  proxyErrors: { forbidden: number; malformed: number; timeout: number }
   /** Open connections by what they are doing. */
   connections: Record<'new' | 'reading' | 'handling' | 'writing' | 'idle' | 'closing' | 'tunnel', number>
   /**
@@ -207,6 +209,8 @@ export interface NativeServer {
   drain(): void
   /** Closes everything now, stops the threads and joins them. */
   close(): void
+  /** What PREFIX/ready says; false until then, and false while draining whatever was said. */
+  setReady(isReady: boolean): void
   /** Lines go there from now on; the caller closes `fd`. Nothing happens without an access log. */
   reopenAccessLog(fd: number): void
   stats(): NativeStats
@@ -252,11 +256,25 @@ export type AccessAtom =
   | 'isAborted'
   | 'process'
 
+/** What stands between the network and the application. Addresses are IP addresses, CIDR blocks or `*`. */
+export interface NativeEdge {
+  /** Peers whose X-Forwarded-* and Forwarded fields are believed. */
+  forwardedAllowIps: readonly string[]
+  /** The application sees what they say as the connection's own address and encryption. */
+  forwardedSocket: boolean
+  /** Every connection must begin with a header of this version, and come from one of `proxyAllowFrom`. */
+  proxyProtocol: 'off' | 'v1' | 'v2' | 'auto'
+  proxyAllowFrom: readonly string[]
+  /** PREFIX/live and PREFIX/ready are answered by the I/O threads. */
+  healthPrefix: string | undefined
+}
+
 export interface NativeServerOptions {
   ioThreads: number
   /** Typed array over the I/O control words: `ioThreads * IO_CONTROL_STRIDE` bytes. */
   ioControl: Uint8Array
   limits: NativeLimits
+  edge?: NativeEdge
   /** The core writes to a descriptor of its own; this one stays the caller's to close. */
   accessLog?: NativeAccessFormat & { fd: number }
   onEvent: (event: NativeEvent) => void

@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = '1f90f5a8d1a5da61'
+export const layoutFingerprint = '0b060d4cb18a052f'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -99,6 +99,8 @@ export const REQUEST_FLAG_TEXT_BLOCK = 256
 export const REQUEST_FLAG_BODY_STREAMED = 512
 /** no request: the connection's bytes themselves, both ways, `reason` says why */
 export const REQUEST_FLAG_TUNNEL = 1024
+/** addresses and kRequestEncrypted are the request's own, as a trusted proxy says */
+export const REQUEST_FLAG_FORWARDED = 2048
 
 // enum TunnelReason
 // Why bytes are handed over unparsed (kRequestTunnel); the number is `fault` for kTunnelFault.

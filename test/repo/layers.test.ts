@@ -25,7 +25,16 @@ const nativeRooms: Record<string, string[]> = {
 }
 
 /** The pure parts of http see base and each other, so that they are fuzzed and timed without a socket. */
-const pureParts = ['access_format', 'authority', 'head_parser', 'body_decoder', 'response_encoder', 'sticky']
+const pureParts = [
+  'access_format',
+  'authority',
+  'forwarded',
+  'head_parser',
+  'proxy_header',
+  'body_decoder',
+  'response_encoder',
+  'sticky',
+]
 
 /** System headers that only some rooms may see. */
 const restrictedHeaders: [header: RegExp, rooms: string[]][] = [

@@ -204,3 +204,33 @@ describe('gauges', () => {
     for (const connection of connections) connection.destroy()
   })
 })
+
+describe('health checks', () => {
+  const health = { forwardedAllowIps: [], forwardedSocket: false, proxyProtocol: 'off', proxyAllowFrom: [] } as const
+  const status = async (server: TestServer, path: string) => (await get(server, path)).status
+
+  test('say ready when they are told so, and not while draining', async () => {
+    const held: TestRequest[] = []
+    const server = start({ edge: { ...health, healthPrefix: '/health' }, handle: (req) => held.push(req) })
+    assert.equal(await status(server, '/health/live'), 200)
+    assert.equal(await status(server, '/health/ready'), 503)
+    server.server.setReady(true)
+    assert.equal(await status(server, '/health/ready'), 200)
+    server.server.setReady(false)
+    assert.equal(await status(server, '/health/ready'), 503)
+    server.server.setReady(true)
+    // A request on its way keeps a connection; another asks on one that is new to the server.
+    const busy = await connect(server)
+    busy.write(message('GET', '/'))
+    await server.until('one started', () => held.length === 1)
+    const probe = await connect(server)
+    await server.until('a new one', (stats) => stats.connections.new === 1)
+    server.server.drain()
+    probe.write(message('GET', '/health/ready'))
+    const answer = await probe.readResponse()
+    assert.equal(answer.status, 503)
+    assert.equal(answer.headers.connection, 'close')
+    held[0].answer('')
+    await busy.readResponse()
+  })
+})

@@ -2,7 +2,13 @@
  * A native server in the test's own thread, which is also its only worker: what the core counts and does is seen without
  * a master. The application is a function of the target that answers with a few bytes, now or later.
  */
-import { loadAddon, type NativeLimits, type NativeServer, type NativeStats } from '../../src/seam/addon.js'
+import {
+  loadAddon,
+  type NativeEdge,
+  type NativeLimits,
+  type NativeServer,
+  type NativeStats,
+} from '../../src/seam/addon.js'
 import { clockUs } from '../../src/seam/clock.js'
 import { Inbox, type InboxHandler } from '../../src/seam/inbox.js'
 import { Lane, type StartedExchange } from '../../src/seam/lane.js'
@@ -58,19 +64,21 @@ const defaultLimits: NativeLimits = {
 
 export interface TestServerOptions {
   limits?: Partial<NativeLimits>
+  edge?: NativeEdge
   /** Requests that the worker may have at once. */
   inFlightMax?: number
   /** None: no request is ever started. */
   handle?: (request: TestRequest) => void
 }
 
-export function startServer({ limits, inFlightMax = 100, handle }: TestServerOptions): TestServer {
+export function startServer({ limits, edge, inFlightMax = 100, handle }: TestServerOptions): TestServer {
   const ioControl = new SharedArrayBuffer(IO_CONTROL_STRIDE)
   const addon = loadAddon()
   const server = addon.createServer({
     ioThreads: 1,
     ioControl: new Uint8Array(ioControl),
     limits: { ...defaultLimits, ...limits },
+    edge,
     onEvent: () => {},
   })
   const { port } = server.listen({ kind: 'tcp', host: '127.0.0.1', port: 0, reusePort: false, backlog: 100 })
