@@ -100,6 +100,14 @@ export class Connection extends Socket {
   static {
     // Accessors in Socket too, but properties in its types: a class may not override one by the other.
     Object.defineProperties(Connection.prototype, {
+      // True of every socket without a handle.
+      pending: { configurable: true, value: false },
+      bufferSize: {
+        configurable: true,
+        get(this: Connection) {
+          return this.writableLength
+        },
+      },
       bytesRead: {
         configurable: true,
         get(this: Connection) {
@@ -137,6 +145,12 @@ export class Connection extends Socket {
         ? noAddress
         : { address: localAddress, family: familyOf(localAddress), port: Number(localPort) }
     this.encrypted = (flags & REQUEST_FLAG_ENCRYPTED) !== 0 ? true : undefined
+  }
+
+  /** As Node's server has it for its sockets: what is parsed must be bytes. */
+  override setEncoding(): never {
+    const error = new Error('Changing the socket encoding is not allowed per RFC7230 Section 3.')
+    throw Object.assign(error, { code: 'ERR_HTTP_SOCKET_ENCODING' })
   }
 
   /** A socket without a handle would wait for 'connect' first. */
@@ -259,7 +273,12 @@ export class Connection extends Socket {
     // As Socket's own would, but with the 'close' argument that it has only with a handle.
     this.setTimeout(0)
     callback(error)
-    process.nextTick(() => this.emit('close', error !== null && error !== undefined))
+    // When a handle would have been closed: behind all ticks of this turn.
+    setImmediate(() => {
+      // First among the listeners of 'close' on Node.
+      this.exchange.core.handleDestroyed(this)
+      this.emit('close', error !== null && error !== undefined)
+    })
   }
 
   /** The I/O thread took `bytes` off its hands. */
@@ -281,10 +300,10 @@ export class Connection extends Socket {
   handleGone(reason: number): void {
     if (this.#isGone) return
     this.#isGone = true
-    if (!this.#isTunnel) {
-      this.destroy()
-    } else if (reason === ABORT_REASON_RESET) {
+    if (reason === ABORT_REASON_RESET) {
       this.destroy(resetError())
+    } else if (!this.#isTunnel) {
+      this.destroy()
     } else if (this.#hasEnded && !this.readableEnded && this.writableEnded) {
       // Both sides have ended in good order: what was not read yet still may be, and then the stream ends itself.
       const finishing = this.#finishing

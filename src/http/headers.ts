@@ -19,6 +19,7 @@ export interface FieldInfo {
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** Values that are the same in ASCII, latin1 and UTF-8 and allowed by every Node. */
 const plainValue = /^[\t\x20-\x7e]*$/
+const plainText = /^[\t\r\n\x20-\x7e]*$/
 
 const special = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trailer', 'expect', 'upgrade'])
 
@@ -50,6 +51,11 @@ function learn(name: string): FieldInfo | undefined {
 
 export function isPlainValue(value: string): boolean {
   return plainValue.test(value)
+}
+
+/** The same of a whole head. */
+export function isPlainText(text: string): boolean {
+  return plainText.test(text)
 }
 
 /**

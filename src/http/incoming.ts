@@ -13,7 +13,7 @@ import {
   REQUEST_FLAG_HTTP10,
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
-import { kHeadersCount, kTrailersCount } from './internals.js'
+import { kHeadersCount } from './internals.js'
 
 const kRawHeaders = Symbol('hornet.rawHeaders')
 const kSocketValue = Symbol('hornet.socket')
@@ -26,11 +26,13 @@ export interface IncomingFields {
   [kSocketValue]: unknown
   [kClientValue]: unknown
   [kHeadersCount]: number
-  [kTrailersCount]: number
   rawTrailers: string[]
   complete: boolean
+  joinDuplicateHeaders: boolean | null
+  upgrade: boolean
   _consumed: boolean
   _dumped: boolean
+  _addHeaderLines(lines: string[], count: number): void
   _read: (size: number) => void
 }
 
@@ -42,6 +44,9 @@ export class Incoming extends IncomingMessage {
   }
 }
 
+// As if it were Node's class itself.
+Object.defineProperty(Incoming.prototype, 'constructor', { value: IncomingMessage, writable: true, configurable: true })
+
 /** What Incoming's constructor does, on an object of another prototype. */
 export function initialiseIncoming(req: IncomingMessage, exchange: Exchange, method: number): void {
   // Node's class is a function that works without `new` where this is used (births.ts).
@@ -52,6 +57,11 @@ export function initialiseIncoming(req: IncomingMessage, exchange: Exchange, met
 function fill(req: IncomingMessage, exchange: Exchange, method: number): void {
   const fields = req as unknown as IncomingFields
   fields[kExchange] = exchange
+  // Node's constructor has set them to null, which means something: `stream.socket = null` keeps a connection that is
+  // still to carry the answer from being destroyed with the request.
+  fields[kSocketValue] = fields[kClientValue] = undefined
+  // What Node's parser says of a request that nobody takes for one.
+  fields.upgrade = false
   req.method = methodNames[method]
   req.url = exchange.text.slice(0, exchange.targetLength)
   req.httpVersionMajor = 1
@@ -88,14 +98,21 @@ export function pushBody(exchange: Exchange, flags: number, data: Buffer | null)
     // name NUL value NUL ...: the last string is empty.
     const strings = data.toString('latin1').split('\0')
     strings.pop()
-    const fields = req as unknown as IncomingFields
-    fields.rawTrailers = strings
-    fields[kTrailersCount] = strings.length
+    // Trailers that were looked at before the end are filled in, too.
+    req.complete = true
+    ;(req as unknown as IncomingFields)._addHeaderLines(strings, strings.length)
   } else if (data !== null && data.length > 0) {
     exchange.unread += data.length
-    if (!req.destroyed && (req.push(data) || exchange.res?.writableEnded)) readStreamed.call(req)
+    if (!req.destroyed && (req.push(data) || (exchange.res?.writableEnded && !exchange.isAnswered))) {
+      readStreamed.call(req)
+    }
   }
   if ((flags & CHUNK_FLAG_LAST) !== 0) endBody(exchange)
+}
+
+/** The application reads a body that has not come yet. */
+export function isBodyWanted(exchange: Exchange, req: IncomingMessage): boolean {
+  return !exchange.bodyEnded && (req as unknown as IncomingFields)._consumed && !req.destroyed
 }
 
 /** The whole message has arrived. */
@@ -105,6 +122,7 @@ export function endBody(exchange: Exchange): void {
   if (req === null) return
   req.complete = true
   if (!req.destroyed) req.push(null)
+  exchange.core.handleBodyEnd(exchange)
 }
 
 function rawHeadersOf(exchange: Exchange): string[] {
@@ -121,7 +139,7 @@ function socketAccessor(kValue: typeof kSocketValue | typeof kClientValue): Prop
     enumerable: false,
     get(this: IncomingFields) {
       const exchange = this[kExchange]
-      if (exchange === undefined || this[kValue] !== null) return this[kValue]
+      if (exchange === undefined || this[kValue] !== undefined) return this[kValue]
       return exchange.core.connectionOf(exchange)
     },
     set(this: IncomingFields, value: unknown) {

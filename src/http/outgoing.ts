@@ -19,8 +19,16 @@ import {
   RESPOND_FLAG_LENGTH,
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
-import { FieldRole, fieldInfo, type HeaderEntries, isPlainValue, newHeaderTable } from './headers.js'
-import { kBytesWritten, kOutHeaders, kRejectNonStandardBodyWrites, kSocket, kStatistics } from './internals.js'
+import { FieldRole, fieldInfo, type HeaderEntries, isPlainText, isPlainValue, newHeaderTable } from './headers.js'
+import { isBodyWanted } from './incoming.js'
+import {
+  kBytesWritten,
+  kOutHeaders,
+  kRejectNonStandardBodyWrites,
+  kSocket,
+  kStatistics,
+  statusCodes,
+} from './internals.js'
 
 /** Which road a response takes. */
 enum Road {
@@ -91,6 +99,9 @@ export class Outgoing extends ServerResponse {
   }
 }
 
+// As if it were Node's class itself.
+Object.defineProperty(Outgoing.prototype, 'constructor', { value: ServerResponse, writable: true, configurable: true })
+
 /** What Outgoing's constructor does, on an object of another prototype. */
 export function initialiseOutgoing(res: ServerResponse, exchange: Exchange, req: IncomingMessage): void {
   // Node's class is a function that works without `new` where this is used (births.ts).
@@ -115,6 +126,7 @@ const node = {} as {
   setHeader: Method
   appendHeader: Method
   flushHeaders: Method
+  setTimeout: Method
   _storeHeader: Method
   _writeRaw: Method
   _send: Method
@@ -175,10 +187,12 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
   let text = firstLine
   let flags = res.sendDate ? RESPOND_FLAG_DATE | RESPOND_FLAG_CONNECTION : RESPOND_FLAG_CONNECTION
   let length = -1
-  let isPlain = true
+  // Reasons of one's own are rare.
+  const reason = res.statusMessage
+  let isPlain = reason === statusCodes[res.statusCode] || isPlainValue(reason)
   if (headers === res[kOutHeaders]) {
     // Set one by one, and checked then.
-    isPlain = res[kIsPlain]
+    isPlain &&= res[kIsPlain]
     for (const lower in headers as HeaderEntries) {
       const [name, value] = (headers as HeaderEntries)[lower]
       const role = roleOf(lower)
@@ -195,7 +209,6 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
       }
     }
   } else if (headers) {
-    if (res.statusMessage !== undefined && !isPlainValue(firstLine.slice(0, -2))) return false
     const isArray = Array.isArray(headers)
     if (isArray && (headers.length % 2 !== 0 || Array.isArray(headers[0]))) return false
     const names: string[] = isArray ? headers : Object.keys(headers)
@@ -211,6 +224,12 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
     }
   }
   if (text.length > LEAN_HEAD_MAX) return false
+  if (!isPlain) {
+    isPlain = isPlainText(text)
+    // Node writes such a head in the encoding of the text behind it, if it is text; the lean road writes latin1.
+    const body = res[kEndChunk]
+    if (!isPlain && (body === none || (typeof body === 'string' && body !== ''))) return false
+  }
   if (length === -1) {
     // As in Node: a head made by end() knows its length, one made before does not.
     flags |= res[kEndChunk] !== none ? RESPOND_FLAG_LENGTH : RESPOND_FLAG_CHUNKED
@@ -269,6 +288,7 @@ function end(this: Message, ...args: unknown[]): unknown {
     this.destroyed ||
     exchange.isOver ||
     this._trailer !== '' ||
+    isBodyWanted(exchange, this.req) ||
     !isLeanBody(chunk) ||
     // Someone wants to see what goes to the socket.
     (exchange.connection !== null && Object.hasOwn(exchange.connection, 'write')) ||
@@ -345,6 +365,7 @@ export function installOutgoing(): void {
     'setHeader',
     'appendHeader',
     'flushHeaders',
+    'setTimeout',
     '_storeHeader',
     '_writeRaw',
     '_send',
@@ -371,6 +392,15 @@ export function installOutgoing(): void {
       if (this[kExchange] !== undefined) this[kIsPlain] = false
       return node.appendHeader.apply(this, args)
     },
+    setTimeout(this: Message, ...args: unknown[]) {
+      const exchange = this[kExchange]
+      if (exchange === undefined || exchange.isFinished) return node.setTimeout.apply(this, args)
+      // Node sets it on the socket it has, or waits for one: ours is always there.
+      const [ms, callback] = args
+      if (callback) this.on('timeout', callback as () => void)
+      exchange.core.connectionOf(exchange).setTimeout(ms as number)
+      return this
+    },
     destroy(this: Message, ...args: unknown[]) {
       const exchange = this[kExchange]
       const wasDestroyed = this.destroyed
@@ -385,6 +415,17 @@ export function installOutgoing(): void {
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: true })
   }
+  // Node 22 and later look for it in a field of their own.
+  Object.defineProperty(prototype, 'connection', {
+    configurable: true,
+    enumerable: false,
+    get(this: OutgoingFields) {
+      return this.socket
+    },
+    set(this: OutgoingFields, value: unknown) {
+      this.socket = value
+    },
+  })
   Object.defineProperty(prototype, 'socket', {
     configurable: true,
     enumerable: false,

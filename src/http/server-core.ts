@@ -5,13 +5,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Buffer } from 'node:buffer'
 import { channel } from 'node:diagnostics_channel'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { WorkerPort } from '../seam/addon.js'
 import { Inbox, type InboxHandler } from '../seam/inbox.js'
 import type { Lane } from '../seam/lane.js'
 import { Outbox } from '../seam/outbox.js'
 import {
   ABORT_REASON_GONE,
+  ABORT_REASON_RESET,
   CHUNK_FLAG_LAST,
   DROP_MODE_NOW,
   KIND_DROP,
@@ -53,6 +54,7 @@ import {
   type IncomingFields,
   initialiseIncoming,
   installIncoming,
+  isBodyWanted,
   pushBody,
   readStreamed,
 } from './incoming.js'
@@ -84,6 +86,9 @@ const startChannel = channel('http.server.request.start')
 const finishChannel = channel('http.server.response.finish')
 
 type Message = ServerResponse & OutgoingFields
+
+/** A field of Node's Server that its types leave out. */
+type ServerFields = Server & { joinDuplicateHeaders?: boolean }
 
 // Deprecated in the docs only, and the one way to run ticks and microtasks between two requests of a batch: the event
 // loop would run them after the whole batch. About 35 ns when there are none.
@@ -233,6 +238,11 @@ export class ServerCore implements InboxHandler {
     const fields = res as unknown as OutgoingFields
     fields._keepAliveTimeout = target.keepAliveMs
     res.shouldKeepAlive = (exchange.flags & REQUEST_FLAG_KEEP_ALIVE) !== 0
+    // Where Node's server hands it on.
+    if (target.server !== null) {
+      const { joinDuplicateHeaders } = target.server as ServerFields
+      ;(req as unknown as IncomingFields).joinDuplicateHeaders = joinDuplicateHeaders ?? null
+    }
     exchange.req = req
     exchange.res = res
     this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
@@ -343,23 +353,31 @@ export class ServerCore implements InboxHandler {
       exchange.connection?.handleGone(reason)
       return
     }
+    const { connection } = exchange
+    // Destroyed by the application, which is about to hear of it (handleDestroyed).
+    if (connection?.destroyed && connection.exchange === exchange) return
     this.#guard(() => this.#abort(lane, exchange, reason))
   }
 
+  /** The application destroyed the stand-in: its request breaks off now, as with a socket, and not when we are told. */
+  handleDestroyed(connection: Connection): void {
+    const { exchange } = connection
+    if (exchange.isTunnel || exchange.isOver || exchange.req === null) return
+    this.#forget(exchange)
+    this.#guard(() => this.#abort(exchange.lane, exchange, ABORT_REASON_GONE))
+  }
+
   #abort(lane: Lane, exchange: Exchange, reason: number): void {
-    const { req, res } = exchange
+    const { req, res, target } = exchange
+    let connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
+    // Someone wants to hear of it, and hears of it through the stand-in.
+    if (reason === ABORT_REASON_RESET && (target.server?.listenerCount('clientError') ?? 0) > 0) {
+      connection ??= this.connectionOf(exchange)
+    }
     exchange.isOver = exchange.isAborted = true
-    const connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
     if (connection?.exchange === exchange) connection.handleGone(reason)
-    const message = res as Message
-    if (!message._closed) {
-      message.destroyed = true
-      message._closed = true
-      message.emit('close')
-    }
-    if (req !== null && !req.destroyed) {
-      req.destroy(abortError())
-    }
+    if (req !== null && !req.destroyed) req.destroy(abortError())
+    this.#emitClose(res as Message)
   }
 
   handleCredit(lane: Lane, index: number, generation: number, bytes: number): void {
@@ -412,6 +430,11 @@ export class ServerCore implements InboxHandler {
   /** The lean road's end: events are owed, but not inside the application's call of end(). */
   finishLater(res: Message, exchange: Exchange): void {
     this.#forget(exchange)
+    if (res._eventsCount > 0) {
+      // Behind the ticks that the application asked for before it ended the response, and before those after it.
+      process.nextTick(finishHeard, this, res)
+      return
+    }
     this.#finished.push(res)
     if (this.#isDispatching || this.#finishScheduled) return
     this.#finishScheduled = true
@@ -419,6 +442,12 @@ export class ServerCore implements InboxHandler {
       this.#finishScheduled = false
       this.#flushFinished()
     })
+  }
+
+  /** As #flushFinished, for one that is listened to. */
+  finish(res: Message): void {
+    if (this.#emitFinish(res)) process.nextTick(() => this.#emitClose(res))
+    else this.#emitClose(res)
   }
 
   /** 'finish', and 'close' behind the ticks that are due then, as Node has it. @returns Whether ticks are due. */
@@ -444,16 +473,14 @@ export class ServerCore implements InboxHandler {
     if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
     if (res._last) exchange.connection?.closeAfterResponse()
-    const isHeard = res._eventsCount > 0
-    if (isHeard) this.#guard(() => res.emit('finish'))
     exchange.isFinished = true
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
     // Someone may wait for its end; a body nobody reads must not stay.
-    if (!req._consumed && req._eventsCount > 0 && req.complete) {
-      this.#guard(() => req._dump())
-      return true
-    }
-    return isHeard
+    const isDumped = !req._consumed && req._eventsCount > 0 && req.complete
+    if (isDumped) this.#guard(() => req._dump())
+    const isHeard = res._eventsCount > 0
+    if (isHeard) this.#guard(() => res.emit('finish'))
+    return isHeard || isDumped
   }
 
   #emitClose(res: Message): void {
@@ -466,12 +493,17 @@ export class ServerCore implements InboxHandler {
   /** Node's road's end: everything was written to the stand-in. */
   #finishRaw(res: Message, exchange: Exchange): void {
     if (exchange.isOver) return
-    exchange.isOver = true
-    this.#forget(exchange)
     const connection = this.connectionOf(exchange)
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     const isLast = res._last || !hasWholeBody(res, connection)
-    connection.finishResponse(exchange, isLast)
+    if (!isLast && isBodyWanted(exchange, req)) {
+      // The I/O thread throws the rest of a body away once the response has ended; this one is still read.
+      exchange.isAnswered = true
+    } else {
+      exchange.isOver = true
+      this.#forget(exchange)
+      connection.finishResponse(exchange, isLast)
+    }
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
     if (exchange.bodyEnded && !req._consumed) req._dump()
     if (connection._httpMessage === res) res.detachSocket(connection as never)
@@ -482,6 +514,14 @@ export class ServerCore implements InboxHandler {
     if (next === undefined) return
     connection.exchange = exchangeOf(next) as Exchange
     next.assignSocket(connection as never)
+  }
+
+  /** The whole request has come; its response may have ended before. */
+  handleBodyEnd(exchange: Exchange): void {
+    if (!exchange.isAnswered || exchange.isOver) return
+    exchange.isOver = true
+    this.#forget(exchange)
+    this.connectionOf(exchange).finishResponse(exchange, false)
   }
 
   #publishFinish(res: Message): void {
@@ -506,6 +546,10 @@ export class ServerCore implements InboxHandler {
       onIdle()
     }
   }
+}
+
+function finishHeard(core: ServerCore, res: Message): void {
+  core.finish(res)
 }
 
 /**

@@ -27,6 +27,8 @@ interface ServerFields extends http.Server {
   keepAliveInitialDelay?: number
   insecureHTTPParser?: boolean
   maxHeaderSize?: number
+  shouldUpgradeCallback?: unknown
+  [kShouldUpgrade]?: unknown
   [kHandle]: Handle | null
   [kHome]: Home
 }
@@ -40,6 +42,8 @@ interface Handle {
 
 const kHandle = Symbol('hornet.handle')
 const kHome = Symbol('hornet.home')
+/** The callback of Node's own making, a new one for each server. */
+const kShouldUpgrade = Symbol('hornet.shouldUpgrade')
 const kKeepAliveTimeout = Symbol('hornet.keepAliveTimeout')
 
 const NodeServer = http.Server as unknown as {
@@ -63,7 +67,6 @@ const nodesOwn: (string | symbol)[] = [
   'requireHostHeader',
   'highWaterMark',
   'optimizeEmptyRequests',
-  'shouldUpgradeCallback',
   // The classes of req and res, and the headers to be unique.
   ...Object.getOwnPropertySymbols(plain).filter((symbol) =>
     ['IncomingMessage', 'ServerResponse', 'kUniqueHeaders'].includes(symbol.description ?? ''),
@@ -74,6 +77,7 @@ const nodesOwn: (string | symbol)[] = [
 function needsNode(server: ServerFields): boolean {
   // Node's own listener is one of them.
   if (server.listenerCount('connection') !== 1 || server.listenerCount('timeout') > 0) return true
+  if (server.shouldUpgradeCallback !== server[kShouldUpgrade]) return true
   const fields = server as unknown as Record<string | symbol, unknown>
   return nodesOwn.some((name) => fields[name] !== plain[name])
 }
@@ -151,19 +155,22 @@ class Home implements Hosted {
   /** A body in chunks that is none: Node's parser sees it behind a head of ours, and says what it says of such. */
   #refuseBody(connection: Connection): void {
     const server = this.#server
-    const isUnknown = (event: string): boolean => event === 'request'
+    let isTold = false
     const front = Object.create(server, {
       emit: {
-        // The request was told of already.
-        value: (event: string, ...args: unknown[]) =>
-          isUnknown(event) || Reflect.apply(server.emit, server, [event, ...args]),
+        value: (event: string, ...args: unknown[]) => {
+          // The request was told of already.
+          if (event === 'request') return true
+          isTold ||= event === 'clientError'
+          return Reflect.apply(server.emit, server, [event, ...args])
+        },
       },
     }) as http.Server
     serveByNode(front, connection)
     connection.receive(Buffer.from('POST / HTTP/1.1\r\nHost: hornet\r\nTransfer-Encoding: chunked\r\n\r\n'))
     // Should Node wait for more before it complains: ours has seen enough.
     setImmediate(() => {
-      if (connection.destroyed) return
+      if (isTold || connection.destroyed) return
       const error = new Error('Parse Error: Invalid character in chunk size')
       connection.emit('error', Object.assign(error, { code: 'HPE_INVALID_CHUNK_SIZE', reason: 'Invalid character' }))
     })
@@ -227,6 +234,8 @@ function HornetServer(this: ServerFields | undefined, options?: unknown, listene
   }
   const server = this as unknown as ServerFields
   NodeServer.call(server, options, listener)
+  const isAsked = typeof options === 'object' && options !== null && 'shouldUpgradeCallback' in options
+  if (!isAsked) server[kShouldUpgrade] = server.shouldUpgradeCallback
   if (server.insecureHTTPParser) {
     process.emitWarning('hornet/http has no insecure parser: insecureHTTPParser is ignored', 'HornetWarning')
     server.insecureHTTPParser = false

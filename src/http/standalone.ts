@@ -3,6 +3,7 @@
  * Made when the first of them listens. It keeps the event loop running as Node's sockets do: while a server listens
  * that was not unref'd, and while a connection is open.
  */
+import { channel } from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
 import {
   IO_CONTROL_STRIDE,
@@ -44,6 +45,8 @@ interface OpenConnection {
 const requestRingBytes = 256 * 1024
 const responseRingBytes = 1024 * 1024
 const workerId = 1
+
+const socketChannel = channel('net.server.socket')
 
 /**
  * What holds for the I/O thread as a whole. Node sets no limit on connections and requests in flight; these are the
@@ -159,6 +162,7 @@ class Standalone {
     const opened: OpenConnection = { exchange, hosted, isNative: true, hasEnded: false }
     this.#connections.set(exchange.connectionIndex, opened)
     this.updateReference()
+    if (socketChannel.hasSubscribers) socketChannel.publish({ socket: core.connectionOf(exchange) })
     const answer = hosted.handleOffer(core, exchange)
     opened.isNative = answer === 'native'
     if (answer === 'native') exchange.outbox.signal(KIND_ADMIT, exchange, 0)
