@@ -1,5 +1,5 @@
 // Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
-// src/errors.ts. Reads what `npm run build -- --ts` made of them.
+// src/errors.ts, docs/compatibility.md from test/compat/differences.json. Reads what `npm run build -- --ts` made of them.
 //
 //   node scripts/docs.mjs           writes the pages
 //   node scripts/docs.mjs --check   writes nothing; fails when a page is not what would be written
@@ -93,6 +93,41 @@ async function errorsPage() {
   return `${lines.join('\n')}\n`
 }
 
+function compatibilityPage() {
+  const differences = JSON.parse(readFileSync(join(root, 'test/compat/differences.json'), 'utf8'))
+  const lines = [
+    '# Compatibility',
+    '',
+    '<!-- Written by `npm run docs` from test/compat/differences.json; do not edit. -->',
+    '',
+    '`hornet/http` is `node:http` with its server half on the native core, in the thread that imports it:',
+    '',
+    '```js',
+    "import http from 'hornet/http' // or: const http = require('hornet/http')",
+    '```',
+    '',
+    'is the only change a program needs. Workers of a pool serve their requests with the same code.',
+    '',
+    "What a program could notice is written down as checks, from Node's documentation: the files in `test/compat/checks`.",
+    'Each is a function of the module under test, and all of them run twice: on `node:http`, and on `hornet/http`. Where',
+    'versions of Node differ among themselves, the Node that runs is asked, so that `hornet/http` does as that one does.',
+    'To see it: `npm test -- compat/`.',
+    '',
+    '## Differences',
+    '',
+    'These checks find something else on `hornet/http`. A difference that is not in this list fails the tests, and so does',
+    'a row of it that holds no more.',
+    '',
+    '| area | check | why it differs |',
+    '|---|---|---|',
+    ...differences.map(({ check, reason, until }) => {
+      const [area, ...name] = check.split(': ')
+      return row([area, name.join(': '), until === undefined ? reason : `${reason} (Before Node ${until}.)`])
+    }),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
 function row(cells) {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
@@ -107,7 +142,11 @@ async function main(args) {
     console.error('usage: node scripts/docs.mjs [--check]')
     return 2
   }
-  const pages = { 'docs/settings.md': await settingsPage(), 'docs/errors.md': await errorsPage() }
+  const pages = {
+    'docs/settings.md': await settingsPage(),
+    'docs/errors.md': await errorsPage(),
+    'docs/compatibility.md': compatibilityPage(),
+  }
   let stale = 0
   for (const [file, text] of Object.entries(pages)) {
     const path = join(root, file)

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished, PassThrough, pipeline, Readable, Transform, Writable } from 'node:stream'
 import { buffer, json, text } from 'node:stream/consumers'
 import { pipeline as piped } from 'node:stream/promises'
-import { bare, check, codeOf, event, Fact, loose, message, note, type Served, same, textOf } from '../stage.js'
+import { bare, check, codeOf, event, Fact, isSame, loose, message, note, type Served, same, textOf } from '../stage.js'
 
 const post = (body: string | Buffer, path = '/') => message('POST', path, {}, body)
 /** A body of five bytes of which two are sent. */
@@ -469,7 +469,7 @@ export const checks = [
   check('req.destroy() closes the connection', async (stage) => {
     const { req, res, connection } = await stage.exchange(partial)
     const closed = Promise.all([event(req, 'close'), event(res, 'close')])
-    assert.equal(req.destroy(), req)
+    isSame(req.destroy(), req)
     assert.equal(req.destroyed, true)
     await closed
     assert.equal(res.destroyed, true)

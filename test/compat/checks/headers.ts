@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import type { OutgoingHttpHeaders, ServerOptions, ServerResponse } from 'node:http'
 import type { RawResponse } from '../../support/http.js'
-import { bare, check, codeThrownBy, message, type Stage, same, thrownBy } from '../stage.js'
+import { bare, check, codeThrownBy, isSame, message, type Stage, same, thrownBy } from '../stage.js'
 
 /** A response that `act` makes; it is ended when `act` does not. */
 async function made(
@@ -437,7 +437,7 @@ export const checks = [
 
   check('writeHead gives the response, twice is an error', async (stage) => {
     await on(stage, (res) => {
-      assert.equal(res.writeHead(200), res)
+      isSame(res.writeHead(200), res)
       assert.throws(() => res.writeHead(200), { code: 'ERR_HTTP_HEADERS_SENT', name: 'Error' })
     })
   }),
@@ -536,9 +536,9 @@ export const checks = [
 
   check('setHeader, appendHeader, setHeaders and others give the response', async (stage) => {
     await on(stage, (res) => {
-      assert.equal(res.setHeader('a', 'b'), res)
-      assert.equal(res.appendHeader('a', 'c'), res)
-      assert.equal(res.setHeaders(new Headers({ d: 'e' })), res)
+      isSame(res.setHeader('a', 'b'), res)
+      isSame(res.appendHeader('a', 'c'), res)
+      isSame(res.setHeaders(new Headers({ d: 'e' })), res)
       assert.equal(res.removeHeader('a'), undefined)
     })
   }),

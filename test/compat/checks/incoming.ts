@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerOptions } from 'node:http'
-import { bare, check, event, message, type Stage, same } from '../stage.js'
+import { bare, check, event, isSame, message, type Stage, same } from '../stage.js'
 
 /** What `look` sees of a request with these fields, besides Host. */
 async function seen<T>(
@@ -319,10 +319,10 @@ export const checks = [
   check('req.socket, req.connection, res.socket and res.connection are one', async (stage) => {
     const { req, res } = await stage.exchange(message('GET', '/'))
     assert.ok(req.socket)
-    assert.equal(req.socket, req.connection)
-    assert.equal(req.socket, res.socket)
-    assert.equal(res.socket, res.connection)
-    assert.equal(res.req, req)
+    isSame(req.socket, req.connection)
+    isSame(req.socket, res.socket)
+    isSame(res.socket, res.connection)
+    isSame(res.req, req)
     res.end()
   }),
 

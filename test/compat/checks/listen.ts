@@ -8,7 +8,7 @@ import { type AddressInfo, createServer as createNetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, get } from '../../support/http.js'
-import { check, codeOf, event, Fact, note, type Stage, same, thrownBy } from '../stage.js'
+import { check, codeOf, event, Fact, isSame, note, type Stage, same, thrownBy } from '../stage.js'
 
 /** A server that says hello, closed behind the check. */
 function hello(stage: Stage): Server {
@@ -98,8 +98,8 @@ export const checks = [
       const given = form(server, function (this: unknown) {
         called.is(this)
       })
-      assert.equal(given, server)
-      assert.equal(await called.known, server)
+      isSame(given, server)
+      isSame(await called.known, server)
     }
   }),
 

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { bare, check, event, Fact, loose, message, same, thrownBy } from '../stage.js'
+import { bare, check, event, Fact, isSame, loose, message, same, thrownBy } from '../stage.js'
 
 const hello = (_req: IncomingMessage, res: ServerResponse) => {
   res.end('hello')
@@ -98,7 +98,7 @@ export const checks = [
   check('setTimeout sets timeout, adds the listener and gives the server', ({ http }) => {
     const server = http.createServer()
     const listener = () => {}
-    assert.equal(server.setTimeout(1234, listener), server)
+    isSame(server.setTimeout(1234, listener), server)
     assert.equal(server.timeout, 1234)
     assert.deepEqual(server.listeners('timeout'), [listener])
     server.setTimeout(0)
@@ -124,7 +124,7 @@ export const checks = [
     connection.write(message('GET', '/'))
     const [req, res] = await request
     const [socket] = await timedOut
-    assert.equal(socket, req.socket)
+    isSame(socket, req.socket)
     assert.equal(socket.destroyed, false)
     res.end('late')
     assert.equal((await connection.readResponse()).text, 'late')
@@ -133,7 +133,7 @@ export const checks = [
   check('req.setTimeout: its listener while the message is incomplete, and no destruction', async (stage) => {
     const { req, res, connection } = await stage.exchange(bare('POST /', ['Host: x', 'Content-Length: 5'], 'ab'))
     const timedOut = new Fact('timeout of req')
-    assert.equal(
+    isSame(
       req.setTimeout(20, () => timedOut.is()),
       req,
     )
@@ -146,7 +146,7 @@ export const checks = [
   check('res.setTimeout: its listener with the socket, and no destruction', async (stage) => {
     const { res, connection } = await stage.exchange(message('GET', '/'))
     const timedOut = new Fact<Socket>('timeout of res')
-    assert.equal(res.setTimeout(20, timedOut.is as never), res)
+    isSame(res.setTimeout(20, timedOut.is as never), res)
     await timedOut.known
     assert.equal(res.destroyed, false)
     res.end('x')
@@ -337,7 +337,7 @@ export const checks = [
     connection.write(Buffer.concat([message('GET', '/first'), message('GET', '/second')]))
     const [req, socket] = await dropped
     assert.equal(req.url, '/second')
-    assert.equal(req.socket, socket)
+    isSame(req.socket, socket)
     assert.equal((await connection.readResponse()).text, 'hello')
   }),
 

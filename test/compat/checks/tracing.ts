@@ -14,7 +14,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
-import { check, event, Fact, message, type Stage, same, textOf } from '../stage.js'
+import { check, event, Fact, isSame, message, type Stage, same, textOf } from '../stage.js'
 
 interface StartMessage {
   request: IncomingMessage
@@ -207,7 +207,7 @@ export const checks = [
     assert.ok(request instanceof stage.http.IncomingMessage)
     assert.ok(response instanceof stage.http.ServerResponse)
     assert.equal(response.req, request)
-    assert.equal(socket, request.socket)
+    isSame(socket, request.socket)
     assert.deepEqual(log, ['start', 'handler'])
   }),
 
@@ -228,7 +228,7 @@ export const checks = [
     const { request, response, socket } = await finished.known
     assert.equal(request.url, '/traced')
     assert.equal(response.statusCode, 201)
-    assert.equal(socket, request.socket)
+    isSame(socket, request.socket)
     assert.deepEqual(log.sort(), ['channel', 'finish'])
   }),
 

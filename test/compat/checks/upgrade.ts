@@ -6,7 +6,20 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { RawConnection } from '../../support/http.js'
-import { bare, check, event, Fact, message, note, type Served, type Stage, same, textOf, thrownBy } from '../stage.js'
+import {
+  bare,
+  check,
+  event,
+  Fact,
+  isSame,
+  message,
+  note,
+  type Served,
+  type Stage,
+  same,
+  textOf,
+  thrownBy,
+} from '../stage.js'
 
 const upgrade = message('GET', '/chat', { Connection: 'Upgrade', Upgrade: 'x-protocol' })
 const tunnel = bare('CONNECT example.com:443', ['Host: example.com:443'])
@@ -51,7 +64,7 @@ export const checks = [
     assert.ok(socket instanceof Duplex)
     assert.ok(Buffer.isBuffer(head))
     assert.equal(head.length, 0)
-    assert.equal(req.socket, socket)
+    isSame(req.socket, socket)
     assert.equal(typeof req.headers.host, 'string')
   }),
 
@@ -176,8 +189,8 @@ export const checks = [
   }),
 
   ...both('setTimeout, setNoDelay and setKeepAlive', async ({ socket }) => {
-    assert.equal(socket.setNoDelay(true), socket)
-    assert.equal(socket.setKeepAlive(true, 5000), socket)
+    isSame(socket.setNoDelay(true), socket)
+    isSame(socket.setKeepAlive(true, 5000), socket)
     const timedOut = new Fact('timeout')
     socket.setTimeout(20, timedOut.is)
     await timedOut.known
@@ -333,7 +346,7 @@ export const checks = [
     await connection.readResponse()
     connection.write(upgrade)
     await connection.readUntil('over')
-    assert.equal(sockets[0], sockets[1])
+    isSame(sockets[0], sockets[1])
   }),
 
   same('upgrade with a body', async (stage) => {
