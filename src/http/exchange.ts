@@ -40,14 +40,14 @@ export class Exchange implements StartedExchange {
   unread = 0
   /** The whole request has arrived and was pushed. */
   bodyEnded = true
-  /** The response has ended, and the I/O thread was not told: it still is to bring the rest of the body. */
-  isAnswered = false
   /** The I/O thread has no more interest in it: answered, or the peer is gone. */
   isOver = false
   /** 'finish' was emitted: the response has no socket any more. */
   isFinished = false
   /** The connection was closed before the response was complete. */
   isAborted = false
+  /** The response has ended, and the I/O thread was not told: it still is to bring the rest of the body. */
+  isAnswered = false
 
   constructor(
     core: ServerCore,

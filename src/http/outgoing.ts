@@ -27,6 +27,7 @@ import {
   kRejectNonStandardBodyWrites,
   kSocket,
   kStatistics,
+  kWritableFinished,
   statusCodes,
 } from './internals.js'
 
@@ -282,6 +283,11 @@ function end(this: Message, ...args: unknown[]): unknown {
     callback = encoding
     encoding = undefined
   }
+  if (this.finished && this[kRoad] === Road.Lean && !exchange.isFinished && !chunk && kWritableFinished !== undefined) {
+    // Node 24 and later keep it for an end that Node's own code brings about, which this one's is not.
+    if (typeof callback === 'function') this.once('finish', endCallback(callback as EndCallback))
+    return this
+  }
   if (
     this[kRoad] === Road.Raw ||
     this.finished ||
@@ -324,7 +330,7 @@ function end(this: Message, ...args: unknown[]): unknown {
     takeRawRoad(this, exchange)
     return node.end.apply(this, args)
   }
-  if (typeof callback === 'function') this.once('finish', callback as () => void)
+  if (typeof callback === 'function') this.once('finish', endCallback(callback as EndCallback))
   this._contentLength = sent
   this._headerSent = true
   this.finished = true
@@ -332,6 +338,13 @@ function end(this: Message, ...args: unknown[]): unknown {
   if (this._eventsCount > 0) this.emit('prefinish')
   exchange.core.finishLater(this, exchange)
   return this
+}
+
+type EndCallback = (error?: null) => void
+
+/** What end() was given for 'finish': Node 24 and later call it with null. */
+function endCallback(callback: EndCallback): EndCallback {
+  return kWritableFinished === undefined ? callback : () => callback(null)
 }
 
 function isLeanBody(chunk: unknown): boolean {
@@ -404,8 +417,10 @@ export function installOutgoing(): void {
     destroy(this: Message, ...args: unknown[]) {
       const exchange = this[kExchange]
       const wasDestroyed = this.destroyed
+      // Without a socket Node 24 and later take it for over at once.
+      if (exchange !== undefined && !wasDestroyed) takeRawRoad(this, exchange)
       const result = node.destroy.apply(this, args)
-      // Node destroys the socket it has, or waits for one: ours is always there.
+      // One that waits behind another has none yet, and takes the connection with it all the same.
       if (exchange !== undefined && !wasDestroyed && !exchange.isOver) {
         exchange.core.connectionOf(exchange).destroy(args[0] as Error | undefined)
       }

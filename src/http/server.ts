@@ -159,21 +159,25 @@ class Home implements Hosted {
     const front = Object.create(server, {
       emit: {
         value: (event: string, ...args: unknown[]) => {
-          // The request was told of already.
-          if (event === 'request') return true
+          // The request was told of already, and so may be the fault, by us.
+          if (event === 'request' || (event === 'clientError' && isTold)) return true
           isTold ||= event === 'clientError'
           return Reflect.apply(server.emit, server, [event, ...args])
         },
       },
     }) as http.Server
     serveByNode(front, connection)
-    connection.receive(Buffer.from('POST / HTTP/1.1\r\nHost: hornet\r\nTransfer-Encoding: chunked\r\n\r\n'))
-    // Should Node wait for more before it complains: ours has seen enough.
-    setImmediate(() => {
+    const complain = (): void => {
       if (isTold || connection.destroyed) return
       const error = new Error('Parse Error: Invalid character in chunk size')
       connection.emit('error', Object.assign(error, { code: 'HPE_INVALID_CHUNK_SIZE', reason: 'Invalid character' }))
+    }
+    // The head of ours, then what ours has seen enough of. Should Node wait for more before it complains:
+    let pieces = 0
+    connection.on('data', () => {
+      if (++pieces === 2) setImmediate(complain)
     })
+    connection.receive(Buffer.from('POST / HTTP/1.1\r\nHost: hornet\r\nTransfer-Encoding: chunked\r\n\r\n'))
   }
 
   handleClosed(): void {

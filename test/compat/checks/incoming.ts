@@ -321,6 +321,7 @@ export const checks = [
     assert.ok(req.socket)
     isSame(req.socket, req.connection)
     isSame(req.socket, res.socket)
+    isSame((req as unknown as { client: unknown }).client, req.socket)
     isSame(res.socket, res.connection)
     isSame(res.req, req)
     res.end()
