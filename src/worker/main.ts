@@ -12,6 +12,7 @@ import { loadAddon } from '../seam/addon.js'
 import { Lane } from '../seam/lane.js'
 import { Adopter } from './adopt.js'
 import { answerReports } from './app-metrics.js'
+import { frontOf } from './front.js'
 import { Lifecycle } from './lifecycle.js'
 import { loadApp } from './load-app.js'
 import { installProcess, reportVariables } from './process.js'
@@ -56,9 +57,9 @@ async function serve(spec: WorkerData): Promise<void> {
   adopter.install()
   const app = await loadApp(spec.app, () => adopter.waitForServer())
   reportVariables(tell)
-  const { listener, server = null, isListening = false } = app
+  const { isListening = false } = app
   if (!isListening) adopter.yieldBinds()
-  const target: Target = { listener, server, keepAliveMs, onError }
+  const target: Target = { ...frontOf(app), keepAliveMs, onError }
   // A server that listens has listeners of its own; the others are for what is exported.
   const core = new ServerCore(lanes, { targetOf: (index) => adopter.targetOf(index) ?? target })
   adopter.whenIdle = (callback) => core.whenIdle(callback)

@@ -6,6 +6,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import { pathToFileURL } from 'node:url'
+import { Server } from 'hornet/http'
 import { loadApp } from '../../dist/worker/load-app.js'
 
 async function open(spec) {
@@ -31,5 +32,5 @@ process.once('SIGTERM', () => {
   server.close()
   server.closeAllConnections()
 })
-process.send({ port: server.address().port, served: server instanceof http.Server })
+process.send({ port: server.address().port, isHornet: server instanceof Server })
 process.disconnect()

@@ -8,15 +8,16 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { within } from './deadline.js'
 import { environment, type Hornet, startHornet, watch } from './hornet.js'
 import type { RawResponse, Target } from './http.js'
 import { root } from './root.js'
 
 /** `hornet` is the pool: `hornet --workers 2 APP`. */
-export type Way = 'node:http' | 'hornet'
+export type Way = 'node:http' | 'hornet' | 'hornet/http'
 
-const everyWay: Way[] = ['node:http', 'hornet']
+const everyWay: Way[] = ['node:http', 'hornet', 'hornet/http']
 
 export interface RunningServer {
   name: Way
@@ -64,7 +65,7 @@ export function onServers(app: string, checks: Check[], options: AppOptions = {}
       describe(`on ${way}`, { concurrency }, () => {
         let server: RunningServer
         before(async () => {
-          server = await start(way, app, options)
+          server = await startServer(way, app, options)
         })
         after(() => server?.stop())
         for (const { name, run, hornetOnly = false } of checks) {
@@ -88,7 +89,7 @@ export function onServers(app: string, checks: Check[], options: AppOptions = {}
   })
 }
 
-function start(way: Way, app: string, options: AppOptions): Promise<RunningServer> {
+export function startServer(way: Way, app: string, options: AppOptions): Promise<RunningServer> {
   return way === 'hornet' ? startInPool(app, options) : startScript(way, app, options)
 }
 
@@ -97,7 +98,8 @@ async function startScript(way: Way, app: string, options: AppOptions): Promise<
   const { nodeArgs = [], env, factory = false, exportName, mayLog = /^$/ } = options
   const spec = { path: join(root, app), factory, exportName }
   const script = join(root, 'test/support/serve-app.mjs')
-  const child = spawn(process.execPath, ['--trace-warnings', ...nodeArgs, script, JSON.stringify(spec)], {
+  const swap = way === 'hornet/http' ? [`--import=${pathToFileURL(join(root, 'test/support/swap-http.mjs'))}`] : []
+  const child = spawn(process.execPath, ['--trace-warnings', ...swap, ...nodeArgs, script, JSON.stringify(spec)], {
     cwd: root,
     env: environment(env?.()),
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -110,7 +112,8 @@ async function startScript(way: Way, app: string, options: AppOptions): Promise<
     running.exited.then(() => assert.fail(`the application ended\n${running.stderr}`)),
   ])
   const [message] = await within(ready, 'port of the application', undefined, () => running.stderr)
-  const { port } = message as { port: number }
+  const { port, isHornet } = message as { port: number; isHornet: boolean }
+  assert.equal(isHornet, way === 'hornet/http', 'the server is of the module it should be of')
   ports.push(port)
   const stop = async () => {
     await stopProcess(running, options)
