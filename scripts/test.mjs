@@ -15,6 +15,9 @@ import { compileTypeScript } from './lib/typescript.mjs'
 /** A file that takes longer is ended and fails. The slowest one compiles the addon. */
 const fileTimeoutMs = 180_000
 
+/** Where an extended one is among them: one sends a million requests. */
+const extendedFileTimeoutMs = 900_000
+
 /** Machines that test this have two cores or more, and the tests start servers of several threads. */
 const concurrency = 2
 
@@ -68,7 +71,7 @@ async function main(args) {
   const stream = run({
     files: sources.map((name) => join(root, 'build/test-out', name.replace(/\.ts$/, '.js'))),
     concurrency,
-    timeout: fileTimeoutMs,
+    timeout: sources.some((name) => name.endsWith('.extended.test.ts')) ? extendedFileTimeoutMs : fileTimeoutMs,
     ...(values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }),
   })
   stream.on('test:pass', ({ skip, todo }) => {
