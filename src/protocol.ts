@@ -85,9 +85,9 @@ export type MasterMessage =
 export type WorkerMessage =
   /**
    * The app is loaded and the lanes are attached: requests may come, for what the app exports or to the servers with
-   * which it listens.
+   * which it listens. `takesTunnels`: what it exports is a server that listens for 'upgrade' or 'connect'.
    */
-  | { type: 'ready'; serves: 'export' | 'listen' }
+  | { type: 'ready'; serves: 'export' | 'listen'; takesTunnels: boolean }
   /** The app cannot be loaded; the worker ends after this. */
   | { type: 'boot-failed'; code: string; message: string; stack?: string }
   /** A server listens; the worker waits for the answer. */

@@ -119,7 +119,8 @@ export class Adoptions {
    *
    * @throws HornetError `ERR_HORNET_BIND`.
    */
-  async noteReady(workerId: number, serves: 'export' | 'listen'): Promise<void> {
+  async noteReady(workerId: number, serves: 'export' | 'listen', takesTunnels: boolean): Promise<void> {
+    const { server } = this.#options
     if (serves === 'export') {
       if (!this.#options.areBindsGiven) {
         this.#opening ??= this.#options.openBinds().then((binds) => {
@@ -127,7 +128,11 @@ export class Adoptions {
         })
         await this.#opening
       }
-      for (const { index } of this.#binds) this.#options.server.adoptListener(workerId, index)
+      for (const { index } of this.#binds) {
+        server.adoptListener(workerId, index)
+        // Where nobody waits for them, requests for another protocol are requests like any other, without a detour.
+        server.configureListener(index, takesTunnels ? options : {})
+      }
     }
     this.#stateOf(workerId).isReady = true
     this.#sweep()
@@ -171,7 +176,10 @@ export class Adoptions {
 
   #answerWithBinds(workerId: number): ListenAnswer {
     const { server } = this.#options
-    for (const { index } of this.#binds) server.adoptListener(workerId, index)
+    for (const { index } of this.#binds) {
+      server.adoptListener(workerId, index)
+      server.configureListener(index, options)
+    }
     const [first] = this.#binds
     const name = first.kind === 'tcp' ? { address: first.address, family: first.family, port: first.port } : undefined
     return { errno: 0, indexes: this.#binds.map(({ index }) => index), areBinds: true, name }

@@ -278,7 +278,7 @@ export class WorkerHandle {
     const workerId = this.id
     switch (message.type) {
       case 'ready':
-        this.#context.adoptions.noteReady(workerId, message.serves).then(
+        this.#context.adoptions.noteReady(workerId, message.serves, message.takesTunnels).then(
           () => onEvent({ type: 'worker-ready', workerId }),
           (error: unknown) => onEvent({ type: 'worker-boot-failed', workerId, failure: failureOf(error) }),
         )

@@ -27,6 +27,9 @@ function tell(message: WorkerMessage): void {
   master?.postMessage(message)
 }
 
+/** What a server listens for when it speaks other protocols than HTTP. */
+const tunnelEvents = ['upgrade', 'connect']
+
 const lifecycle = new Lifecycle({
   gracefulTimeoutMs: data.gracefulTimeoutMs,
   tell,
@@ -71,7 +74,8 @@ async function serve(spec: WorkerData): Promise<void> {
   answerReports((handler) => void master?.on('message', handler), tell)
   // The default address is for those who have none of their own.
   const listens = isListening || (adopter.isListening && spec.app.exportName === undefined)
-  tell({ type: 'ready', serves: listens ? 'listen' : 'export' })
+  const takesTunnels = tunnelEvents.some((event) => (app.server?.listenerCount(event) ?? 0) > 0)
+  tell({ type: 'ready', serves: listens ? 'listen' : 'export', takesTunnels })
 }
 
 /** Most config files have none for workers, and then nothing of them is loaded here. */
