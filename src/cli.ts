@@ -2,6 +2,7 @@
 /**
  * The `hornet` command: argv to master.
  */
+import { statSync } from 'node:fs'
 import { findApp } from './config/app-path.js'
 import { type LoadedRun, type LoadInput, loadConfiguration } from './config/load.js'
 import { printConfiguration } from './config/print.js'
@@ -13,6 +14,7 @@ import { type BannerFacts, formatBanner, summarize } from './master/banner.js'
 import { checkApplication } from './master/check.js'
 import { CommandQueue } from './master/command-queue.js'
 import type { Configuration } from './master/configuration.js'
+import { type Inheritance, takeInheritance } from './master/inheritance.js'
 import { installSignals } from './master/signals.js'
 import { captureOutput, writeStandard } from './master/standard-streams.js'
 import { type Addon, loadAddon } from './seam/addon.js'
@@ -29,7 +31,10 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   installSignals((command) => queue.push(command))
 
   // As they are now: --env and --chdir change both, and a reload reads the same once more.
+  const inheritance = takeInheritance(env, process.pid)
   const input: LoadInput = { argv, env: { ...env }, version }
+  // The service manager listens to this process alone; an application that found these would speak for it.
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name]
   const folder = process.cwd()
   const loaded = await loadConfiguration(input, folder)
   if (loaded.kind === 'print') {
@@ -42,7 +47,7 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
     if (!settings.checkConfig) return
   }
   prepareProcess(settings)
-  const configuration = resolveApp(loaded)
+  const configuration = resolveApp(loaded, inheritance)
   const addon = loadAddon()
   exitWithin = addon.exitWithin
   if (settings.checkConfig) {
@@ -66,8 +71,10 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
       async readConfiguration() {
         const again = await loadConfiguration(input, folder)
         if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
-        return resolveApp(again)
+        return resolveApp(again, inheritance)
       },
+      origin: { script: process.argv[1], argv, env: { ...input.env }, folder: folderAsNamed(folder, env.PWD) },
+      inheritance,
       addon,
       logger,
       queue,
@@ -94,8 +101,19 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   }
 }
 
+/** By the name it was entered by: a release that is a symbolic link may be another one by the time of an upgrade. */
+function folderAsNamed(folder: string, name: string | undefined): string {
+  const named = name === undefined ? undefined : statSync(name, { throwIfNoEntry: false })
+  const real = statSync(folder)
+  return name !== undefined && named?.ino === real.ino && named.dev === real.dev ? name : folder
+}
+
 /** The process is in the folder of --chdir by now. */
-function resolveApp({ settings, origins, app, appArgs, hooks, configPath }: LoadedRun): Configuration {
+function resolveApp(loaded: LoadedRun, { binds }: Inheritance): Configuration {
+  const { app, appArgs, hooks, configPath } = loaded
+  // As Gunicorn has it: the sockets of a socket unit are the ones to serve, whatever else is configured.
+  const settings = binds === undefined ? loaded.settings : { ...loaded.settings, bind: binds }
+  const origins = binds === undefined ? loaded.origins : { ...loaded.origins, bind: 'LISTEN_FDS' }
   const spec = { ...findApp(app, settings.factory, process.cwd()), args: appArgs }
   return { settings, origins, app: spec, hooks, configPath }
 }

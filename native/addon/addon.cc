@@ -20,6 +20,12 @@ static Napi::Value AttachWorker(const Napi::CallbackInfo& info) {
   return info.Env().GetInstanceData<Constructors>()->port.New({info[0], info[1], info[2]});
 }
 
+// Says something to a service manager: one datagram to the socket that NOTIFY_SOCKET names. Node has no unix datagrams.
+static Napi::Value NotifyManager(const Napi::CallbackInfo& info) {
+  int error = SendDatagram(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+  return Napi::Number::New(info.Env(), error);
+}
+
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* constructors = new Constructors;
   constructors->server = Napi::Persistent(ServerObject::Define(env));
@@ -29,6 +35,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("createServer", Napi::Function::New<CreateServer>(env, "createServer"));
   exports.Set("attachWorker", Napi::Function::New<AttachWorker>(env, "attachWorker"));
   DefineStandardStreams(env, exports);
+  exports.Set("notifyManager", Napi::Function::New<NotifyManager>(env, "notifyManager"));
   return exports;
 }
 

@@ -215,6 +215,9 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::ReadyWorker>("readyWorker"),
                          InstanceMethod<&ServerObject::DrainWorker>("drainWorker"),
                          InstanceMethod<&ServerObject::RemoveWorker>("removeWorker"),
+                         InstanceMethod<&ServerObject::ListenerFd>("listenerFd"),
+                         InstanceMethod<&ServerObject::OwnPath>("ownPath"),
+                         InstanceMethod<&ServerObject::LeavePaths>("leavePaths"),
                          InstanceMethod<&ServerObject::Drain>("drain"),
                          InstanceMethod<&ServerObject::Close>("close"),
                          InstanceMethod<&ServerObject::SetReady>("setReady"),
@@ -398,8 +401,22 @@ Napi::Value ServerObject::RemoveWorker(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ServerObject::ListenerFd(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), server_->ListenerFd(info[0].As<Napi::Number>().Uint32Value()));
+}
+
+Napi::Value ServerObject::OwnPath(const Napi::CallbackInfo& info) {
+  server_->OwnPath(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::String>());
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::LeavePaths(const Napi::CallbackInfo& info) {
+  server_->LeavePaths();
+  return info.Env().Undefined();
+}
+
 Napi::Value ServerObject::Drain(const Napi::CallbackInfo& info) {
-  server_->Drain();
+  server_->Drain(info[0].ToBoolean());
   return info.Env().Undefined();
 }
 

@@ -41,6 +41,9 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value ReadyWorker(const Napi::CallbackInfo& info);
   Napi::Value DrainWorker(const Napi::CallbackInfo& info);
   Napi::Value RemoveWorker(const Napi::CallbackInfo& info);
+  Napi::Value ListenerFd(const Napi::CallbackInfo& info);
+  Napi::Value OwnPath(const Napi::CallbackInfo& info);
+  Napi::Value LeavePaths(const Napi::CallbackInfo& info);
   Napi::Value Drain(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   Napi::Value SetReady(const Napi::CallbackInfo& info);

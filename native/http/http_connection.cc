@@ -1092,7 +1092,7 @@ void HttpConnection::Flush() {
   if (is_blocked_) ResumeInput();
   if (state_ != State::kOpen) return;
   if (first_ == nullptr && !is_receiving_body_) {
-    if (peer_ended_ || (host_->is_draining && !is_fresh_ && input_length_ == 0)) {
+    if (peer_ended_ || (host_->is_draining && !host_->keeps_idle && !is_fresh_ && input_length_ == 0)) {
       CloseNow();
       return;
     }
@@ -1226,7 +1226,7 @@ void HttpConnection::CloseNow() {
 void HttpConnection::HandleClosed() { host_->ReleaseConnection(this); }
 
 void HttpConnection::StartDraining() {
-  if (state_ != State::kOpen) return;
+  if (state_ != State::kOpen || host_->keeps_idle) return;
   if (first_ == nullptr && !is_receiving_body_ && input_length_ == 0) {
     if (is_fresh_) {
       host_->wheel.Set(&timer, host_->now_ms + kDrainFreshMs);
@@ -1264,7 +1264,7 @@ void HttpConnection::UpdateDeadline() {
     from = head_started_ms_;
   } else if (is_fresh_) {
     SetPhase(ConnectionPhase::kNew);
-    after = host_->is_draining ? kDrainFreshMs : limits.header_timeout_ms;
+    after = host_->is_draining && !host_->keeps_idle ? kDrainFreshMs : limits.header_timeout_ms;
   } else {
     SetPhase(ConnectionPhase::kIdle);
     after = limits.keep_alive_ms;

@@ -140,6 +140,9 @@ class HttpHost {
   size_t read_buffer_bytes = 0;
   size_t input_bytes = 0;        // held by connections for partial input
   bool is_draining = false;
+  // While draining: connections stay open until a response has told their client to come no more, or they are idle for
+  // the usual time. For a successor that serves the same addresses.
+  bool keeps_idle = false;
 
  protected:
   ~HttpHost() = default;

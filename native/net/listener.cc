@@ -127,14 +127,17 @@ int ListenSocket::OpenUnix(const ListenerSpec& spec) {
   if (fd < 0) return fd;
   fds_.push_back(fd);
   if (bind(fd, reinterpret_cast<sockaddr*>(&address.storage), address.length) != 0) return -errno;
-  struct stat made;
-  if (lstat(spec.path.c_str(), &made) == 0) {
-    unlink_path_ = spec.path;
-    unlink_inode_ = made.st_ino;
-    unlink_device_ = made.st_dev;
-  }
+  OwnPath(spec.path);
   if (spec.mode >= 0 && chmod(spec.path.c_str(), static_cast<mode_t>(spec.mode)) != 0) return -errno;
   return listen(fd, spec.backlog) == 0 ? 0 : -errno;
+}
+
+void ListenSocket::OwnPath(const std::string& path) {
+  struct stat made;
+  if (lstat(path.c_str(), &made) != 0 || !S_ISSOCK(made.st_mode)) return;
+  unlink_path_ = path;
+  unlink_inode_ = made.st_ino;
+  unlink_device_ = made.st_dev;
 }
 
 int ListenSocket::AdoptFd(const ListenerSpec& spec) {

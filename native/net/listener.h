@@ -43,6 +43,12 @@ class ListenSocket {
   // A descriptor for I/O thread `index`, owned by the caller.
   int Duplicate(uint32_t index) const;
   const SocketAddress& address() const { return address_; }
+  // What a successor may inherit; -1 when there are several sockets.
+  int OnlyFd() const { return fds_.size() == 1 ? fds_[0] : -1; }
+  // An inherited unix socket: its path is this process's to remove from now on.
+  void OwnPath(const std::string& path);
+  // The path of a unix socket stays at the end.
+  void LeavePath() { unlink_path_.clear(); }
   // Connections that wait to be accepted, and how many may; false when the system does not tell.
   bool ReadBacklog(uint32_t* waiting, uint32_t* waiting_max) const;
 

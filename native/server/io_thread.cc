@@ -794,8 +794,9 @@ void IoThread::RemoveWorker(uint32_t worker_id) {
   on_event_(event);
 }
 
-void IoThread::Drain() {
+void IoThread::Drain(bool keep_idle) {
   if (is_draining) return;
+  keeps_idle = keep_idle;
   for (Acceptor* acceptor : acceptors_) acceptor->AcceptAll();
   is_draining = true;
   for (Acceptor* acceptor : acceptors_) acceptor->Close();

@@ -106,7 +106,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void RemoveWorker(uint32_t worker_id);
   // kRequests follows, with the oldest `count_max` requests in flight (request_list.cc).
   void ListRequests(uint32_t listing, uint32_t count_max);
-  void Drain();
+  void Drain(bool keep_idle);
   void Stop();
   void Join();
 

@@ -1,5 +1,11 @@
 #include "server/server.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <condition_variable>
 
 #include "base/check.h"
@@ -146,11 +152,27 @@ std::map<uint32_t, uint32_t> Server::WorkerLoads() {
   return loads;
 }
 
-void Server::Drain() {
+void Server::OwnPath(uint32_t listener_index, const std::string& path) {
+  bool is_open = listener_index < listeners_.size() && listeners_[listener_index] != nullptr;
+  if (is_open) listeners_[listener_index]->OwnPath(path);
+}
+
+void Server::LeavePaths() {
+  for (auto& listener : listeners_) {
+    if (listener != nullptr) listener->LeavePath();
+  }
+}
+
+int Server::ListenerFd(uint32_t listener_index) const {
+  bool is_open = listener_index < listeners_.size() && listeners_[listener_index] != nullptr;
+  return is_open ? listeners_[listener_index]->OnlyFd() : -1;
+}
+
+void Server::Drain(bool keep_idle) {
   // Ours first: when the I/O threads have taken all that waits and close theirs, the address is free, and clients that
   // come later are refused instead of kept waiting for nobody.
   listeners_.clear();
-  PostAll([](IoThread* thread) { thread->Drain(); });
+  PostAll([keep_idle](IoThread* thread) { thread->Drain(keep_idle); });
 }
 
 void Server::Close() {
@@ -195,6 +217,27 @@ void Server::HandleEvent(IoEvent event) {
     workers_.erase(event.worker_id);
   }
   on_event_(std::move(event));
+}
+
+int SendDatagram(const std::string& path, const std::string& text) {
+  SocketAddress address;
+  int error = SocketAddress::FromUnixPath(path, &address);
+  if (error != 0) return error;
+  if (path[0] == '@') {
+    auto* local = reinterpret_cast<sockaddr_un*>(&address.storage);
+    local->sun_path[0] = '\0';
+    // Here every byte counts, also a NUL at the end.
+    address.length--;
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  if (fd < 0) return -errno;
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  // The manager reads them in its own time; a full queue must not hold up the server.
+  ssize_t sent = sendto(fd, text.data(), text.size(), MSG_DONTWAIT,
+                        reinterpret_cast<const sockaddr*>(&address.storage), address.length);
+  error = sent < 0 ? -errno : 0;
+  close(fd);
+  return error;
 }
 
 }  // namespace hornet

@@ -24,6 +24,9 @@ struct ListenerBacklog {
   uint32_t waiting_max = 0;
 };
 
+// One datagram to a unix socket; a name that begins with @ is in the abstract namespace of Linux. 0 or a negative errno.
+int SendDatagram(const std::string& path, const std::string& text);
+
 class Server {
  public:
   // `io_control`: kIoControlStride bytes per thread, shared with the workers. `on_event` is called on any thread.
@@ -57,7 +60,14 @@ class Server {
   }
   // Requests that each worker has in flight, by its id.
   std::map<uint32_t, uint32_t> WorkerLoads();
-  void Drain();
+  // `keep_idle`: see HttpHost::keeps_idle.
+  void Drain(bool keep_idle);
+  // The path of an inherited unix socket is this process's to remove from now on.
+  void OwnPath(uint32_t listener_index, const std::string& path);
+  // The paths of unix sockets stay when this server ends: they are another process's now.
+  void LeavePaths();
+  // A descriptor of the listener, still owned by it; -1 when it is made of several, or closed.
+  int ListenerFd(uint32_t listener_index) const;
   void Close();
   IoSnapshot Snapshot();
   std::vector<ListenerBacklog> Backlogs() const;

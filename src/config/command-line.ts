@@ -22,7 +22,8 @@ and in HORNET_CMD_ARGS, which holds options written as on a command line. The la
 earlier: defaults, environment, config file, HORNET_CMD_ARGS, command line.
 
 Signals: TERM stops gracefully, INT and QUIT stop quickly, HUP reloads config file and application,
-TTIN and TTOU add and remove a worker, WINCH lets all workers go, USR1 reopens the log.
+TTIN and TTOU add and remove a worker, WINCH lets all workers go, USR1 reopens the log, USR2 starts
+a new Hornet on the same sockets.
 
 Examples:
   hornet app.mjs                          serve the default export of app.mjs

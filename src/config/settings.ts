@@ -5,6 +5,7 @@
 import { type AccessFormat, accessFormat, parseAccessFormat } from './access-format.js'
 import {
   accessLogDestination,
+  accountName,
   type BindSpec,
   bindAddress,
   type ControlSpec,
@@ -358,6 +359,7 @@ export const settingsTable = {
     kind: choice(['debug', 'info', 'warn', 'error']),
     default: () => 'info' as const,
     defaultText: 'info',
+    needsRestart: true,
   }),
   logFormat: one({
     flag: '--log-format',
@@ -366,6 +368,7 @@ export const settingsTable = {
     kind: choice(['text', 'json']),
     default: () => 'text' as const,
     defaultText: 'text',
+    needsRestart: true,
   }),
   errorLogfile: one({
     flag: '--error-logfile',
@@ -375,6 +378,7 @@ export const settingsTable = {
     kind: logDestination,
     default: () => '-',
     defaultText: '-',
+    needsRestart: true,
   }),
   captureOutput: one({
     flag: '--capture-output',
@@ -497,6 +501,25 @@ export const settingsTable = {
     kind: environmentVariable,
     default: (): readonly (readonly [name: string, value: string])[] => [],
     defaultText: '',
+  }),
+  user: one({
+    flag: '--user',
+    group: 'Process',
+    summary:
+      'Become this user (name or number) once the addresses are open; unix sockets and log files are made its own.',
+    kind: accountName,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    needsRestart: true,
+  }),
+  group: one({
+    flag: '--group',
+    group: 'Process',
+    summary: 'Become this group (name or number), in place of the one of --user.',
+    kind: accountName,
+    default: (): string | undefined => undefined,
+    defaultText: '',
+    needsRestart: true,
   }),
   pid: one({
     flag: '--pid',

@@ -155,6 +155,15 @@ export const filePath: ValueKind<string> = {
   format: String,
 }
 
+/** A user or group of the system. */
+export const accountName: ValueKind<string> = {
+  metavar: 'NAME',
+  accepts: 'the name or number of an account',
+  parse: (text) => (/^[\w.][\w.$-]*$/.test(text) ? text : undefined),
+  format: String,
+  numberText: String,
+}
+
 /** A path, or `-` for the standard stream. */
 export const logDestination: ValueKind<string> = {
   metavar: 'PATH',

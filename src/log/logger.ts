@@ -3,7 +3,7 @@
  *
  * Every record is written before the call returns: the last words of a process that ends are the ones that matter.
  */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fchownSync, openSync, writeSync } from 'node:fs'
 import { type ConsolaReporter, createConsola } from 'consola/core'
 import { HornetError } from '../errors.js'
 
@@ -33,6 +33,8 @@ export interface Logger {
    * Throws HornetError `ERR_HORNET_CONFIG` when it cannot; records go on into the old file then.
    */
   reopen(): void
+  /** Makes a file another user's, who will open it again. */
+  chown(uid: number, gid: number): void
   close(): void
 }
 
@@ -67,6 +69,9 @@ export function createLogger({ level, format, destination, writeStandardError }:
     info: (message) => write('info', message),
     warn: (message) => write('warn', message),
     error: (message) => write('error', message),
+    chown(uid, gid) {
+      if (isFile) fchownSync(fd, uid, gid)
+    },
     reopen() {
       if (!isFile) return
       const reopened = openLog(destination)

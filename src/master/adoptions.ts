@@ -2,6 +2,7 @@
  * The addresses that servers in the workers listen on. The first worker that asks for an address has it bound, by Node's
  * own means and with Node's errors; the native core accepts there, and gives the requests to the workers that asked.
  */
+import { closeSync } from 'node:fs'
 import net from 'node:net'
 import { constants } from 'node:os'
 import type { Settings } from '../config/settings.js'
@@ -42,6 +43,8 @@ interface WorkerState {
   chosenCount: number
   /** Of its first server, which has the addresses of --bind when they were given: the port it asked for, and has. */
   mainPorts: readonly (number | null)[] | undefined
+  /** What it wants of the addresses of --bind, when it serves those. */
+  bindOptions: ListenerOptions | undefined
   isReady: boolean
   isLeaving: boolean
 }
@@ -52,22 +55,33 @@ export interface AdoptionsOptions {
   server: NativeServer
   settings: Settings
   /** The listeners of --bind: open already when the operator gave addresses. */
-  binds: BoundAddress[]
+  listeners: { readonly addresses: BoundAddress[] }
   areBindsGiven: boolean
   /** Opens the default ones, for an application that is exported. */
-  openBinds: () => Promise<BoundAddress[]>
+  openBinds: () => Promise<void>
+  /** What workers of a predecessor had bound: descriptors by the name `descriptors()` gave. */
+  inherited: Map<string, number>
+}
+
+const adoptedPrefix = 'adopted '
+
+/** Whether a descriptor that was handed down is one of `Adoptions.descriptors()`. */
+export function isAdopted(name: string): boolean {
+  return name.startsWith(adoptedPrefix)
 }
 
 export class Adoptions {
   readonly #options: AdoptionsOptions
-  #binds: BoundAddress[]
   #opening: Promise<void> | undefined
   readonly #adopted = new Map<string, Adopted>()
   readonly #workers = new Map<number, WorkerState>()
 
   constructor(options: AdoptionsOptions) {
     this.#options = options
-    this.#binds = options.binds
+  }
+
+  get #binds(): BoundAddress[] {
+    return this.#options.listeners.addresses
   }
 
   /** Where connections are accepted now. */
@@ -120,22 +134,44 @@ export class Adoptions {
    * @throws HornetError `ERR_HORNET_BIND`.
    */
   async noteReady(workerId: number, serves: 'export' | 'listen', takesTunnels: boolean): Promise<void> {
-    const { server } = this.#options
     if (serves === 'export') {
       if (!this.#options.areBindsGiven) {
-        this.#opening ??= this.#options.openBinds().then((binds) => {
-          this.#binds = binds
-        })
+        this.#opening ??= this.#options.openBinds()
         await this.#opening
       }
-      for (const { index } of this.#binds) {
-        server.adoptListener(workerId, index)
-        // Where nobody waits for them, requests for another protocol are requests like any other, without a detour.
-        server.configureListener(index, takesTunnels ? options : {})
-      }
+      // Where nobody waits for them, requests for another protocol are requests like any other, without a detour.
+      this.#serveBinds(workerId, takesTunnels ? options : {})
     }
     this.#stateOf(workerId).isReady = true
     this.#sweep()
+  }
+
+  /** The addresses of --bind are others now: who serves them serves those. */
+  adoptBinds(): void {
+    for (const [workerId, { bindOptions }] of this.#workers) {
+      if (bindOptions !== undefined) this.#serveBinds(workerId, bindOptions)
+    }
+  }
+
+  #serveBinds(workerId: number, bindOptions: ListenerOptions): void {
+    const { server } = this.#options
+    this.#stateOf(workerId).bindOptions = bindOptions
+    for (const { index } of this.#binds) {
+      server.adoptListener(workerId, index)
+      server.configureListener(index, bindOptions)
+    }
+  }
+
+  /** For a successor: its workers will ask for the same. A file of a unix socket goes with this process, so not those. */
+  descriptors(): [name: string, fd: number][] {
+    const tcp = [...this.#adopted].filter(([, { address }]) => address.kind === 'tcp')
+    return tcp.map(([key, { handle }]) => [adoptedPrefix + key, handle.fd])
+  }
+
+  /** What a predecessor's workers had bound and nobody has asked for. */
+  closeUnused(): void {
+    for (const fd of this.#options.inherited.values()) closeSync(fd)
+    this.#options.inherited.clear()
   }
 
   /** It ends, or has been told to. */
@@ -160,7 +196,14 @@ export class Adoptions {
   #stateOf(workerId: number): WorkerState {
     let state = this.#workers.get(workerId)
     if (state === undefined) {
-      state = { keys: new Map(), chosenCount: 0, mainPorts: undefined, isReady: false, isLeaving: false }
+      state = {
+        keys: new Map(),
+        chosenCount: 0,
+        mainPorts: undefined,
+        bindOptions: undefined,
+        isReady: false,
+        isLeaving: false,
+      }
       this.#workers.set(workerId, state)
     }
     return state
@@ -175,11 +218,7 @@ export class Adoptions {
   }
 
   #answerWithBinds(workerId: number): ListenAnswer {
-    const { server } = this.#options
-    for (const { index } of this.#binds) {
-      server.adoptListener(workerId, index)
-      server.configureListener(index, options)
-    }
+    this.#serveBinds(workerId, options)
     const [first] = this.#binds
     const name = first.kind === 'tcp' ? { address: first.address, family: first.family, port: first.port } : undefined
     return { errno: 0, indexes: this.#binds.map(({ index }) => index), areBinds: true, name }
@@ -195,7 +234,7 @@ export class Adoptions {
   /** A negative errno when it cannot be. */
   #open(key: string, request: ListenRequest): Adopted | number {
     const { server, settings } = this.#options
-    const handle = bind(request)
+    const handle = this.#inherit(key) ?? bind(request)
     if (typeof handle === 'number') return handle
     const name = {}
     const isTcp = handle.getsockname !== undefined
@@ -215,6 +254,13 @@ export class Adoptions {
     }
     handle.close()
     return error
+  }
+
+  #inherit(key: string): Handle | number | undefined {
+    const fd = this.#options.inherited.get(adoptedPrefix + key)
+    if (fd === undefined) return undefined
+    this.#options.inherited.delete(adoptedPrefix + key)
+    return createHandle(null, null, null, fd, undefined)
   }
 
   #close(key: string, { address, handle }: Adopted): void {

@@ -1,37 +1,46 @@
 /**
  * The master's loop: takes one command at a time, asks pool.ts what follows from it, and has it done.
  */
+import { chownSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
 import { withAccessLog } from '../log/access.js'
 import type { Logger } from '../log/logger.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
 import { readVersion } from '../version.js'
-import { Adoptions } from './adoptions.js'
+import { becomeAccount, findAccount } from './account.js'
+import { Adoptions, isAdopted } from './adoptions.js'
 import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
-import { type AskedCommand, createControl, type MasterControl, MasterEvents, refused } from './commands.js'
+import { type AskedCommand, createControl, type MasterControl, MasterEvents, type Reply, refused } from './commands.js'
 import { type Configuration, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
 import { HookRunner } from './hooks.js'
+import type { Inheritance } from './inheritance.js'
 import { nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
-import { formatAddress, openListeners } from './listeners.js'
+import { formatAddress, Listeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
-import { acquirePidFile } from './pid-file.js'
+import { acquirePidFile, takePidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
+import { ServiceManager } from './service-manager.js'
 import { writeStandard } from './standard-streams.js'
+import { announceReady, type Origin, Successor, type SuccessorEvent } from './successor.js'
 import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** Listings are answers and go to who asked. */
 type ServerEvent = Exclude<NativeEvent, { type: 'requests' }>
 
-export type Command = AskedCommand | WorkerEvent | ServerEvent | ReloadEvent | { type: 'start' }
+export type Command = AskedCommand | WorkerEvent | ServerEvent | ReloadEvent | SuccessorEvent | { type: 'start' }
 
 export interface MasterOptions {
   configuration: Configuration
   /** Reads all of it again, for a reload. */
   readConfiguration: () => Promise<Configuration>
+  /** How this process was started, and what it was given then. */
+  origin: Origin
+  inheritance: Inheritance
   addon: Addon
   logger: Logger
   /** Signal handlers push into it already. */
@@ -42,6 +51,12 @@ export interface MasterOptions {
   onServing: (addresses: BoundAddress[]) => void
 }
 
+/** What a successor may take besides loading the application: reading its configuration, opening addresses. */
+const startMsMax = 60_000
+/** How long a successor waits for the control address. */
+const outletsMsMax = 10_000
+const outletsRetryMs = 50
+
 /**
  * Serves until it is told to stop.
  *
@@ -49,10 +64,12 @@ export interface MasterOptions {
  *   (`ERR_HORNET_APP_…`, with its `Failure` as cause) when no worker can load the application.
  */
 export async function runMaster(options: MasterOptions): Promise<void> {
-  const { addon, queue, logger } = options
+  const { addon, queue, logger, inheritance } = options
   const { settings, hooks } = options.configuration
   const runner = new HookRunner(hooks, logger)
-  const removePidFile = settings.pid === undefined ? undefined : acquirePidFile(settings.pid)
+  const pidFile = new PidFile(settings.pid)
+  // A successor gets it when it serves.
+  if (inheritance.readyFd === undefined) pidFile.acquire()
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
   let desk: ControlDesk | undefined
   try {
@@ -74,19 +91,25 @@ export async function runMaster(options: MasterOptions): Promise<void> {
     const server = accessLogfile === undefined ? createServer() : withAccessLog(accessLogfile, createServer)
     try {
       await runner.demand('onStarting', { pid: process.pid })
+      const owner = findAccount(settings.user, settings.group)
+      const [adopted, inherited] = partition(inheritance.listeners, isAdopted)
+      const listeners = new Listeners({ server, settings, inherited, owner })
       const areBindsGiven = !isOpenedLate(options.configuration)
-      const adoptions = new Adoptions({
-        server,
-        settings,
-        binds: areBindsGiven ? await openListeners(server, settings) : [],
-        areBindsGiven,
-        openBinds: () => openListeners(server, settings),
-      })
+      if (areBindsGiven || inherited.size > 0) await listeners.open(settings.bind)
+      listeners.closeUnused()
+      if (owner) {
+        logger.chown(owner.uid, owner.gid)
+        // It opens both again when they are rotated.
+        if (accessLogfile !== undefined && accessLogfile !== '-') chownSync(accessLogfile, owner.uid, owner.gid)
+        becomeAccount(owner)
+      }
+      const openBinds = () => listeners.open(settings.bind)
+      const adoptions = new Adoptions({ server, settings, listeners, areBindsGiven, openBinds, inherited: adopted })
       const onDesk = (made: ControlDesk) => {
         desk = made
       }
       try {
-        await arbitrate(options, runner, server, ioControl, adoptions, onDesk)
+        await arbitrate(options, runner, server, ioControl, { listeners, adoptions, pidFile, onDesk })
       } finally {
         adoptions.close()
       }
@@ -95,7 +118,46 @@ export async function runMaster(options: MasterOptions): Promise<void> {
     }
     await runner.finish('onExit', { pid: process.pid })
   } finally {
-    removePidFile?.()
+    pidFile.remove()
+  }
+}
+
+/** What the master has open, for the loop. */
+interface Parts {
+  listeners: Listeners
+  adoptions: Adoptions
+  pidFile: PidFile
+  onDesk: (desk: ControlDesk) => void
+}
+
+function partition<V>(
+  map: ReadonlyMap<string, V>,
+  isFirst: (key: string) => boolean,
+): [Map<string, V>, Map<string, V>] {
+  const [first, second] = [new Map<string, V>(), new Map<string, V>()]
+  for (const [key, value] of map) (isFirst(key) ? first : second).set(key, value)
+  return [first, second]
+}
+
+/** The pid file, if there is one. */
+class PidFile {
+  readonly #path: string | undefined
+  #remove: (() => void) | undefined
+
+  constructor(path: string | undefined) {
+    this.#path = path
+  }
+
+  acquire(): void {
+    if (this.#path !== undefined) this.#remove = acquirePidFile(this.#path)
+  }
+
+  take(): void {
+    if (this.#path !== undefined) this.#remove = takePidFile(this.#path)
+  }
+
+  remove(): void {
+    this.#remove?.()
   }
 }
 
@@ -112,15 +174,18 @@ async function arbitrate(
   runner: HookRunner,
   server: NativeServer,
   ioControl: SharedArrayBuffer,
-  adoptions: Adoptions,
-  onDesk: (desk: ControlDesk) => void,
+  { listeners, adoptions, pidFile, onDesk }: Parts,
 ): Promise<void> {
-  const { logger, queue } = options
+  const { logger, queue, origin, inheritance } = options
+  const manager = new ServiceManager(options.addon, origin.env, process.pid)
   /** What holds: for workers of a generation that is being started, see `reloads`. */
   let configuration = options.configuration
   const workers = new Map<number, WorkerHandle>()
   const events = new MasterEvents()
-  const reloads = new Reloads(options.readConfiguration, (event) => queue.push(event))
+  const reloads = new Reloads(readAgain, (event) => queue.push(event))
+  let succession: { successor: Successor; reply?: Reply<{ pid: number }> } | undefined
+  let isSucceeded = false
+  let { readyFd } = inheritance
   let pool = createPool(configuration.settings.workers, poolLimits(configuration.settings))
   const context: WorkerContext = {
     server,
@@ -141,17 +206,116 @@ async function arbitrate(
   options.onControl?.(control)
   const desk = new ControlDesk({ control, version: readVersion(), server, workers, logCounts: logger.counts })
   onDesk(desk)
-  const closeOutlets = await openOutlets(configuration.settings, desk, logger)
+  let closeOutlets = () => {}
+  // A predecessor has the control address until it leaves.
+  if (readyFd === undefined) closeOutlets = await openOutlets(configuration.settings, desk, logger)
+
+  // From this thread's event loop: it says that this very loop turns.
+  const watchdog = manager.watchdogMs === undefined ? undefined : setInterval(() => manager.alive(), manager.watchdogMs)
+  queue.push({ type: 'start' })
   try {
-    queue.push({ type: 'start' })
     while (pool.phase !== 'ended') {
       const command = await queue.take(nextTickMs(pool) - performance.now())
       const input = command ? handle(command) : ({ type: 'tick' } as const)
       if (input) decideAndPerform(input)
       if (command) answer(command)
+      takeOver()
     }
   } finally {
     closeOutlets()
+    clearInterval(watchdog)
+    succession?.successor.abandon()
+  }
+
+  /** The configuration as it is now. What it listens on is open when this resolves. */
+  async function readAgain(): Promise<Configuration> {
+    const read = await options.readConfiguration()
+    // None: the application listens by itself, on what it wants.
+    if (isStopping() || listeners.addresses.length === 0) return read
+    await listeners.open(reconfigure(configuration, read).configuration.settings.bind)
+    adoptions.adoptBinds()
+    return read
+  }
+
+  /** Closes what a reload leaves behind. */
+  function settleListeners(): void {
+    if (listeners.addresses.length === 0) return
+    listeners
+      .keepOnly(configuration.settings.bind)
+      .then(() => adoptions.adoptBinds())
+      .catch((error: Error) => logger.error(error.message))
+  }
+
+  /** Tells a predecessor to leave, once everything here is as wanted. */
+  function takeOver(): void {
+    const ready = pool.workers.filter(({ state }) => state === 'ready').length
+    if (readyFd === undefined || pool.phase !== 'serving' || ready < pool.wanted) return
+    try {
+      pidFile.take()
+    } catch (error) {
+      if (!(error instanceof HornetError)) throw error
+      logger.error(error.message)
+    }
+    listeners.ownPaths()
+    adoptions.closeUnused()
+    announceReady(readyFd)
+    readyFd = undefined
+    void openOutletsLate()
+  }
+
+  /** The predecessor closes its own as soon as it has heard. */
+  async function openOutletsLate(): Promise<void> {
+    const giveUpMs = performance.now() + outletsMsMax
+    while (!isStopping()) {
+      try {
+        closeOutlets = await openOutlets(configuration.settings, desk, logger)
+        return
+      } catch (error) {
+        if (performance.now() >= giveUpMs) {
+          logger.error(error instanceof Error ? error.message : String(error))
+          return
+        }
+        await setTimeout(outletsRetryMs)
+      }
+    }
+  }
+
+  function upgrade(reply: Reply<{ pid: number }> | undefined): void {
+    const why = succession ? 'one is under way' : pool.phase === 'serving' ? undefined : `the server is ${pool.state}`
+    if (why !== undefined) {
+      logger.warn(`no upgrade: ${why}`)
+      reply?.reject(refused(`no upgrade: ${why}`))
+      return
+    }
+    const successor = new Successor({
+      origin,
+      listeners: [...listeners.descriptors(), ...adoptions.descriptors()],
+      activatedCount: inheritance.binds?.length ?? 0,
+      timeoutMs: configuration.settings.bootTimeoutMs + startMsMax,
+      onEvent: (event) => queue.push(event),
+    })
+    succession = { successor, reply }
+    logger.info('upgrading: a new process is being started')
+  }
+
+  function leaveTo(pid: number): PoolInput | undefined {
+    succession?.reply?.resolve({ pid })
+    succession = undefined
+    if (isStopping()) return undefined
+    logger.info(`process ${pid} serves: this one leaves`)
+    isSucceeded = true
+    closeOutlets()
+    closeOutlets = () => {}
+    server.leavePaths()
+    manager.successor(pid)
+    events.emit({ type: 'succeeded', pid })
+    return { type: 'shutdown', mode: 'graceful' }
+  }
+
+  function failSuccession(message: string): undefined {
+    logger.error(`upgrade failed, this process goes on: ${message}`)
+    succession?.reply?.reject(refused(`the new process failed: ${message}`))
+    succession = undefined
   }
 
   function decideAndPerform(input: PoolInput): void {
@@ -176,6 +340,7 @@ async function arbitrate(
         return command
       case 'shutdown':
         context.signal = command.signal ?? 'SIGTERM'
+        succession?.successor.abandon()
         return command
       case 'reload':
         reloads.ask(command.reply)
@@ -187,6 +352,13 @@ async function arbitrate(
         return undefined
       case 'restart':
         return { type: 'retire', workerId: command.workerId, reason: 'restart' }
+      case 'upgrade':
+        upgrade(command.reply)
+        return undefined
+      case 'succeeded':
+        return leaveTo(command.pid)
+      case 'succession-failed':
+        return failSuccession(command.message)
       case 'drained':
         return { type: 'server-drained' }
       case 'worker-removed':
@@ -244,6 +416,11 @@ async function arbitrate(
     withAccessLog(accessLogfile, (fd) => server.reopenAccessLog(fd))
   }
 
+  /** For people who ask the service manager. */
+  function statusLine(): string {
+    return `${pool.state}, generation ${pool.generation}, ${pool.wanted} workers`
+  }
+
   function isStopping(): boolean {
     return pool.phase === 'draining' || pool.phase === 'stopping' || pool.phase === 'ended'
   }
@@ -265,6 +442,7 @@ async function arbitrate(
     runner.hooks = hooks
     runner.call('onReload', { generation })
     events.emit({ type: 'reload-started', generation })
+    manager.reloading()
     // What was changed at run time stays, unless the configuration says something new.
     const wanted = settings.workers === current.settings.workers ? undefined : settings.workers
     return { type: 'reload', wanted, limits: poolLimits(settings) }
@@ -325,14 +503,19 @@ async function arbitrate(
       case 'serve':
         server.start()
         options.onServing(adoptions.addresses)
+        manager.ready(statusLine())
         runner.call('whenReady', { pid: process.pid, addresses: adoptions.addresses.map(formatAddress) })
         return
       case 'drain-server':
-        server.drain()
+        listeners.stop()
+        server.drain(isSucceeded)
+        if (!isSucceeded) manager.stopping()
         for (const worker of workers.values()) worker.announceEnd()
         return
       case 'reload-finished':
         configuration = reloads.finish(action.generation) ?? configuration
+        settleListeners()
+        manager.ready(statusLine())
         logger.info(`reloaded: generation ${action.generation}`)
         events.emit({ type: 'reload-finished', generation: action.generation })
         return
@@ -343,6 +526,10 @@ async function arbitrate(
         const outcome = isGivenUp ? 'reload given up' : 'reload failed, the old workers go on'
         logger[isGivenUp ? 'warn' : 'error'](`${outcome}: ${failure.stack ?? failure.message}`)
         reloads.fail(failure)
+        if (!isStopping()) {
+          settleListeners()
+          manager.ready(statusLine())
+        }
         events.emit({ type: 'reload-failed', generation, code: failure.code, message: failure.message })
         return
       }
@@ -351,6 +538,7 @@ async function arbitrate(
         events.emit({ type: 'workers-wanted', wanted: action.wanted, previous: action.previous })
         return
       case 'state-changed':
+        if (!isSucceeded) manager.status(statusLine())
         events.emit({ type: 'state', state: action.state })
         return
       case 'log':

@@ -22,6 +22,8 @@ export type AskedCommand =
   | { type: 'restart'; workerId: number; reply?: Reply<{ workerId: number }> }
   /** A second one, of either mode, forces. `signal` is what the application is told: TERM, if nothing else. */
   | { type: 'shutdown'; mode: 'graceful' | 'quick'; signal?: NodeJS.Signals }
+  /** Start a new Hornet on the same sockets, and leave when it serves. */
+  | { type: 'upgrade'; reply?: Reply<{ pid: number }> }
   /** Let all workers go but keep listening. */
   | { type: 'suspend' }
   /** Open the log files again: they were moved away. */
@@ -41,6 +43,8 @@ export type MasterEvent =
       message: string
     }
   | { type: 'reload-started'; generation: number }
+  /** A successor serves, and this process leaves. */
+  | { type: 'succeeded'; pid: number }
   | { type: 'reload-finished'; generation: number }
   /** `generation` is missing when the config file failed: no worker was started. */
   | { type: 'reload-failed'; generation?: number; code: string; message: string }
@@ -63,6 +67,8 @@ export interface MasterControl {
   scale(change: { count: number } | { delta: number }): Promise<{ wanted: number }>
   /** Resolves when it is decided. Rejects with `ERR_HORNET_REFUSED` when no such worker serves. */
   restart(workerId: number): Promise<{ workerId: number }>
+  /** Resolves when the successor serves; this process leaves then. Rejects when it goes on. */
+  upgrade(): Promise<{ pid: number }>
   reopenLogs(): Promise<void>
   shutdown(mode: 'graceful' | 'quick'): void
   view(): MasterView
@@ -96,6 +102,7 @@ export function createControl(
     scale: (change) =>
       ask((reply) => ('count' in change ? { type: 'scale', ...change, reply } : { type: 'resize', ...change, reply })),
     restart: (workerId) => ask((reply) => ({ type: 'restart', workerId, reply })),
+    upgrade: () => ask((reply) => ({ type: 'upgrade', reply })),
     reopenLogs: () => ask((reply) => ({ type: 'reopen-logs', reply })),
     shutdown: (mode) => push({ type: 'shutdown', mode }),
     view,

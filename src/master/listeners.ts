@@ -1,32 +1,158 @@
 /**
- * From bind addresses to open listeners.
+ * From bind addresses to open listeners, and from one set of them to another.
  */
 import { lookup } from 'node:dns/promises'
+import { chownSync, closeSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Settings } from '../config/settings.js'
 import { type BindSpec, formatBind } from '../config/values.js'
 import { HornetError } from '../errors.js'
 import type { BoundAddress, ListenerSpec, NativeServer } from '../seam/addon.js'
+import type { Account } from './account.js'
 
-/**
- * Opens every listener of the settings; connections queue in the kernel from now on.
- *
- * @throws HornetError `ERR_HORNET_BIND` naming the address and the reason. Those already open close with the server.
- */
-export async function openListeners(server: NativeServer, settings: Settings): Promise<BoundAddress[]> {
-  const addresses: BoundAddress[] = []
-  for (const bind of settings.bind) {
-    try {
-      addresses.push(server.listen(await listenerSpec(bind, settings)))
-    } catch (error) {
-      throw new HornetError('ERR_HORNET_BIND', `cannot listen on ${formatBind(bind)}: ${reason(bind, error)}`, {
-        cause: error,
-      })
-    }
-  }
-  return addresses
+/** What was open before this process began, by the way its address is written. */
+export type InheritedFds = ReadonlyMap<string, number>
+
+export interface ListenerOptions {
+  server: NativeServer
+  settings: Pick<Settings, 'backlog' | 'reusePort'>
+  inherited: InheritedFds
+  /** Who gets the unix sockets that are made here. */
+  owner: Account | undefined
 }
 
+interface OpenListener {
+  bind: BindSpec
+  address: BoundAddress
+  isInherited: boolean
+}
+
+/** The open listeners of the server. */
+export class Listeners {
+  readonly #options: ListenerOptions
+  /** Descriptors that were inherited and not been used yet: each is adopted once. */
+  readonly #inherited: Map<string, number>
+  readonly #open = new Map<string, OpenListener>()
+  /** Changes are made one after another. */
+  #last: Promise<unknown> = Promise.resolve()
+  #isStopped = false
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#inherited = new Map(options.inherited)
+  }
+
+  get addresses(): BoundAddress[] {
+    return [...this.#open.values()].map(({ address }) => address)
+  }
+
+  /**
+   * Opens those that are not open yet; connections queue in the kernel, or are accepted, from now on.
+   *
+   * @throws HornetError `ERR_HORNET_BIND` naming the address and the reason; what was open before is open then.
+   */
+  open(binds: readonly BindSpec[]): Promise<void> {
+    return this.#inTurn(() => this.#openMissing(binds))
+  }
+
+  /** Closes all others, and opens those of `binds` that had to make room. */
+  keepOnly(binds: readonly BindSpec[]): Promise<void> {
+    return this.#inTurn(async () => {
+      const wanted = new Set(binds.map(formatBind))
+      for (const key of [...this.#open.keys()]) if (!wanted.has(key)) this.#close(key)
+      await this.#openMissing(binds)
+    })
+  }
+
+  /** From now on nothing more is opened: the server drains. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** What was inherited and is not listened on any more: an open descriptor would keep clients waiting for nobody. */
+  closeUnused(): void {
+    for (const fd of this.#inherited.values()) closeSync(fd)
+    this.#inherited.clear()
+  }
+
+  /** What a successor inherits: descriptors by the way their address is written. */
+  descriptors(): [key: string, fd: number][] {
+    const found = [...this.#open].map(
+      ([key, { address }]) => [key, this.#options.server.listenerFd(address.index)] as const,
+    )
+    return found.filter(([, fd]) => fd >= 0).map(([key, fd]) => [key, fd])
+  }
+
+  /** Paths of inherited unix sockets are this process's to remove: the one that made them has left. */
+  ownPaths(): void {
+    for (const { bind, address, isInherited } of this.#open.values()) {
+      if (isInherited && bind.kind === 'unix') this.#options.server.ownPath(address.index, bind.path)
+    }
+  }
+
+  async #openMissing(binds: readonly BindSpec[]): Promise<void> {
+    const wanted = new Set(binds.map(formatBind))
+    const opened: string[] = []
+    const closed: BindSpec[] = []
+    for (const bind of binds) {
+      const key = formatBind(bind)
+      if (this.#open.has(key)) continue
+      try {
+        await this.#listen(bind).catch(async (error) => {
+          // The same port at another address may be what stands in the way: it is to go, so it goes first.
+          const rivals = this.#rivals(bind, wanted)
+          if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || rivals.length === 0) throw error
+          for (const [rival, { bind: its }] of rivals) {
+            this.#close(rival)
+            closed.push(its)
+          }
+          await this.#listen(bind)
+        })
+        opened.push(key)
+      } catch (cause) {
+        for (const other of opened) this.#close(other)
+        for (const other of closed) await this.#listen(other)
+        throw new HornetError('ERR_HORNET_BIND', `cannot listen on ${key}: ${reason(bind, cause)}`, { cause })
+      }
+    }
+  }
+
+  /** @throws An error with `code`. */
+  async #listen(bind: BindSpec): Promise<void> {
+    const { server, settings, owner } = this.#options
+    const key = formatBind(bind)
+    const inherited = this.#inherited.get(key)
+    const isInherited = inherited !== undefined
+    const spec: ListenerSpec = isInherited
+      ? { kind: 'fd', fd: inherited, backlog: settings.backlog }
+      : await listenerSpec(bind, settings)
+    if (this.#isStopped) throw new Error('the server is stopping')
+    const address = server.listen(spec)
+    this.#inherited.delete(key)
+    this.#open.set(key, { bind, address, isInherited })
+    if (owner && bind.kind === 'unix' && !isInherited) chownSync(bind.path, owner.uid, owner.gid)
+  }
+
+  #close(key: string): void {
+    const listener = this.#open.get(key)
+    if (!listener) return
+    this.#open.delete(key)
+    this.#options.server.closeListener(listener.address.index)
+  }
+
+  #rivals(bind: BindSpec, wanted: ReadonlySet<string>): [string, OpenListener][] {
+    if (bind.kind !== 'tcp') return []
+    const isRival = ([key, { bind: other }]: [string, OpenListener]) =>
+      other.kind === 'tcp' && other.port === bind.port && !wanted.has(key)
+    return [...this.#open].filter(isRival)
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(change)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
 /** The way an address is shown to people: something to paste into a browser where there is such a thing. */
 export function formatAddress(address: BoundAddress): string {
   switch (address.family) {
@@ -41,7 +167,7 @@ export function formatAddress(address: BoundAddress): string {
   }
 }
 
-async function listenerSpec(bind: BindSpec, settings: Settings): Promise<ListenerSpec> {
+async function listenerSpec(bind: BindSpec, settings: ListenerOptions['settings']): Promise<ListenerSpec> {
   const { backlog, reusePort } = settings
   switch (bind.kind) {
     case 'tcp':

@@ -1,8 +1,27 @@
 /**
  * The file that tells others the process id, and keeps two servers from using one name for themselves.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { HornetError } from '../errors.js'
+
+/**
+ * Writes the file in place of a predecessor that hands it over. It names one of the two at every moment.
+ *
+ * @returns As `acquirePidFile`.
+ * @throws HornetError `ERR_HORNET_CONFIG` when it cannot be written.
+ */
+export function takePidFile(path: string): () => void {
+  const draft = `${path}.${process.pid}`
+  try {
+    writeFileSync(draft, `${process.pid}\n`)
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    const { message } = error as Error // fs throws nothing else
+    throw new HornetError('ERR_HORNET_CONFIG', `cannot write the pid file '${path}': ${message}`, { cause: error })
+  }
+  return remover(path)
+}
 
 /**
  * Writes the file.
@@ -24,8 +43,17 @@ export function acquirePidFile(path: string): () => void {
     const { message } = error as Error // fs throws nothing else
     throw new HornetError('ERR_HORNET_CONFIG', `cannot write the pid file '${path}': ${message}`, { cause: error })
   }
+  return remover(path)
+}
+
+function remover(path: string): () => void {
   return () => {
-    if (readPid(path) === process.pid) rmSync(path, { force: true })
+    if (readPid(path) !== process.pid) return
+    try {
+      rmSync(path, { force: true })
+    } catch {
+      // Who became another user (--user) may not remove it. It is stale then, and taken for that.
+    }
   }
 }
 

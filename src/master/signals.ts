@@ -9,6 +9,7 @@ export const signalCommands = {
   SIGINT: { type: 'shutdown', mode: 'quick', signal: 'SIGINT' },
   SIGQUIT: { type: 'shutdown', mode: 'quick', signal: 'SIGQUIT' },
   SIGHUP: { type: 'reload' },
+  SIGUSR2: { type: 'upgrade' },
   SIGWINCH: { type: 'suspend' },
   SIGTTIN: { type: 'resize', delta: 1 },
   SIGTTOU: { type: 'resize', delta: -1 },

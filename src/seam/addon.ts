@@ -204,9 +204,16 @@ export interface NativeServer {
   removeWorker(workerId: number): void
   /**
    * Serves what is in the accept queues, closes the listeners and the idle connections, and lets the others finish
-   * their requests. `drained` follows.
+   * their requests. `drained` follows. With `keepIdle`, for a successor that serves the same addresses, connections stay
+   * until their next response tells the client to come no more, or for as long as an idle one may stay.
    */
-  drain(): void
+  drain(keepIdle?: boolean): void
+  /** A descriptor of the listener, still its own; -1 when it is made of several sockets. */
+  listenerFd(index: number): number
+  /** The path of an inherited unix socket is this process's to remove from now on. */
+  ownPath(index: number, path: string): void
+  /** The paths of unix sockets stay when this server closes: they are another process's now. */
+  leavePaths(): void
   /** Closes everything now, stops the threads and joins them. */
   close(): void
   /** What PREFIX/ready says; false until then, and false while draining whatever was said. */
@@ -304,6 +311,8 @@ export interface WorkerPort {
 }
 
 export interface Addon {
+  /** One datagram to the unix socket of a service manager; 0 or a negative errno. Never blocks. */
+  notifyManager(path: string, text: string): number
   readonly layoutFingerprint: string
   createServer(options: NativeServerOptions): NativeServer
   /** Worker side; `pump` is called without arguments when there is something in a lane. */

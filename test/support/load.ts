@@ -54,11 +54,14 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     for (;;) {
       const number = sequence++
       const bytes = request(number)
+      let isLast = false
       const method = bytes.toString('latin1', 0, bytes.indexOf(' '))
       try {
         connection.write(bytes)
         const response = await connection.readResponse({ method, ms: defaultDeadlineMs })
         report.answers += 1
+        // From then on the server owes nothing more: a client that asks again all the same has itself to blame.
+        isLast = response.headers.connection?.toLowerCase() === 'close'
         report.byStatus[response.status] = (report.byStatus[response.status] ?? 0) + 1
         check(response, number)
       } catch (error) {
@@ -67,7 +70,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       }
       for (const waiter of waiters) waiter()
       if (isStopping) break
-      if (connection.state === 'open') continue
+      if (connection.state === 'open' && !isLast) continue
       report.closed += 1
       note(`connection closed after request ${number}: ${JSON.stringify(connection.state)}`)
       if (!reconnect) break
