@@ -34,6 +34,8 @@ export interface WorkerData {
   generation: number
   /** The config file, when it has hooks for workers. */
   hooksPath?: string
+  /** Say which files the application consists of. */
+  tellModules: boolean
   /** Milliseconds an app may take from `drain` to the end. */
   gracefulTimeoutMs: number
   /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */
@@ -98,6 +100,8 @@ export type WorkerMessage =
   | { type: 'exiting'; reason: string }
   /** The application set `process.title`. */
   | { type: 'title'; title: string }
+  /** Files of the application that have been loaded; only with `tellModules`. */
+  | { type: 'loaded'; paths: string[] }
   /** Something the operator should read in the log. */
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
   /** The answer to `report`. `metrics`: what the application's registries hold, as it gave it. */

@@ -24,7 +24,7 @@ struct ListenerBacklog {
   uint32_t waiting_max = 0;
 };
 
-// One datagram to a unix socket; a name that begins with @ is in the abstract namespace of Linux. 0 or a negative errno.
+// One datagram to a unix socket; a name that begins with @ is in Linux's abstract namespace. 0 or a negative errno.
 int SendDatagram(const std::string& path, const std::string& text);
 
 class Server {

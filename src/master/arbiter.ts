@@ -2,6 +2,7 @@
  * The master's loop: takes one command at a time, asks pool.ts what follows from it, and has it done.
  */
 import { chownSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
@@ -16,6 +17,7 @@ import type { CommandQueue } from './command-queue.js'
 import { type AskedCommand, createControl, type MasterControl, MasterEvents, type Reply, refused } from './commands.js'
 import { type Configuration, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
+import type { FileWatcher } from './file-watcher.js'
 import { HookRunner } from './hooks.js'
 import type { Inheritance } from './inheritance.js'
 import { nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
@@ -186,6 +188,8 @@ async function arbitrate(
   let succession: { successor: Successor; reply?: Reply<{ pid: number }> } | undefined
   let isSucceeded = false
   let { readyFd } = inheritance
+  /** A file has changed since the reload that is under way began. */
+  let isOutdated = false
   let pool = createPool(configuration.settings.workers, poolLimits(configuration.settings))
   const context: WorkerContext = {
     server,
@@ -210,6 +214,7 @@ async function arbitrate(
   // A predecessor has the control address until it leaves.
   if (readyFd === undefined) closeOutlets = await openOutlets(configuration.settings, desk, logger)
 
+  const watcher = await watchFiles()
   // From this thread's event loop: it says that this very loop turns.
   const watchdog = manager.watchdogMs === undefined ? undefined : setInterval(() => manager.alive(), manager.watchdogMs)
   queue.push({ type: 'start' })
@@ -224,6 +229,7 @@ async function arbitrate(
   } finally {
     closeOutlets()
     clearInterval(watchdog)
+    watcher?.close()
     succession?.successor.abandon()
   }
 
@@ -237,8 +243,30 @@ async function arbitrate(
     return read
   }
 
+  /** With --reload. The application's own files are added as workers load them. */
+  async function watchFiles(): Promise<FileWatcher | undefined> {
+    const { settings, configPath } = configuration
+    if (!settings.reload) {
+      if (settings.reloadExtraFiles.length > 0) logger.warn('--reload-extra-file does nothing without --reload')
+      return undefined
+    }
+    // Loaded only here: servers in production have no use for it.
+    const { FileWatcher } = await import('./file-watcher.js')
+    const started = new FileWatcher((path) => {
+      logger.info(`${path} changed`)
+      // Who writes all the time must not keep every reload from its end by the next one.
+      if (pool.isReloading) isOutdated = true
+      else queue.push({ type: 'reload' })
+    })
+    started.add(settings.reloadExtraFiles.map((path) => resolve(path)))
+    if (configPath !== undefined) started.add([configPath])
+    return started
+  }
+
   /** Closes what a reload leaves behind. */
-  function settleListeners(): void {
+  function endReload(): void {
+    if (isOutdated) queue.push({ type: 'reload' })
+    isOutdated = false
     if (listeners.addresses.length === 0) return
     listeners
       .keepOnly(configuration.settings.bind)
@@ -365,6 +393,9 @@ async function arbitrate(
         return noteRemoved(command)
       case 'worker-spent':
         return { type: 'retire', workerId: command.workerId, reason: 'requests' }
+      case 'worker-loaded':
+        watcher?.add(command.paths)
+        return undefined
       case 'worker-log':
         logger[command.level](`worker ${command.workerId}: ${command.message}`)
         return undefined
@@ -514,7 +545,7 @@ async function arbitrate(
         return
       case 'reload-finished':
         configuration = reloads.finish(action.generation) ?? configuration
-        settleListeners()
+        endReload()
         manager.ready(statusLine())
         logger.info(`reloaded: generation ${action.generation}`)
         events.emit({ type: 'reload-finished', generation: action.generation })
@@ -527,7 +558,7 @@ async function arbitrate(
         logger[isGivenUp ? 'warn' : 'error'](`${outcome}: ${failure.stack ?? failure.message}`)
         reloads.fail(failure)
         if (!isStopping()) {
-          settleListeners()
+          endReload()
           manager.ready(statusLine())
         }
         events.emit({ type: 'reload-failed', generation, code: failure.code, message: failure.message })

@@ -30,6 +30,7 @@ export type WorkerEvent =
   | { type: 'worker-ready'; workerId: number }
   | { type: 'worker-boot-failed'; workerId: number; failure: Failure }
   | { type: 'worker-exited'; workerId: number; failure: Failure }
+  | { type: 'worker-loaded'; paths: string[] }
   | { type: 'worker-log'; workerId: number; level: 'debug' | 'info' | 'warn' | 'error'; message: string }
 
 /** What all workers of one server share. */
@@ -247,6 +248,7 @@ export class WorkerHandle {
       ioControl,
       app,
       generation: this.#generation,
+      tellModules: settings.reload,
       hooksPath: hooks.workerInit || hooks.workerExit ? configPath : undefined,
       gracefulTimeoutMs,
       keepAliveMs,
@@ -300,6 +302,9 @@ export class WorkerHandle {
       case 'title':
         process.title = message.title
         return
+      case 'loaded':
+        onEvent({ type: 'worker-loaded', paths: message.paths })
+        return
       case 'log':
         onEvent({ type: 'worker-log', workerId, level: message.level, message: message.message })
         return
@@ -329,6 +334,7 @@ export class WorkerHandle {
 
 const types: readonly string[] = [
   'ready',
+  'loaded',
   'boot-failed',
   'listen',
   'unlisten',

@@ -14,7 +14,7 @@ import { Adopter } from './adopt.js'
 import { answerReports } from './app-metrics.js'
 import { frontOf } from './front.js'
 import { Lifecycle } from './lifecycle.js'
-import { loadApp } from './load-app.js'
+import { type LoadedApp, loadApp } from './load-app.js'
 import { installProcess, reportVariables } from './process.js'
 import { describeError } from './report.js'
 import { installStdio } from './stdio.js'
@@ -58,7 +58,7 @@ async function serve(spec: WorkerData): Promise<void> {
     tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` })
   const adopter = new Adopter({ tell, keepAliveMs, onError, keepsAddresses: spec.app.exportName !== undefined })
   adopter.install()
-  const app = await loadApp(spec.app, () => adopter.waitForServer())
+  const app = await loadWatched(spec, () => adopter.waitForServer())
   reportVariables(tell)
   const { isListening = false } = app
   if (!isListening) adopter.yieldBinds()
@@ -76,6 +76,19 @@ async function serve(spec: WorkerData): Promise<void> {
   const listens = isListening || (adopter.isListening && spec.app.exportName === undefined)
   const takesTunnels = tunnelEvents.some((event) => (app.server?.listenerCount(event) ?? 0) > 0)
   tell({ type: 'ready', serves: listens ? 'listen' : 'export', takesTunnels })
+}
+
+async function loadWatched(spec: WorkerData, adopted: Parameters<typeof loadApp>[1]): Promise<LoadedApp> {
+  if (!spec.tellModules) return loadApp(spec.app, adopted)
+  const { tellModules, tellRequired } = await import('./module-graph.js')
+  const tellPaths = (paths: string[]) => tell({ type: 'loaded', paths })
+  tellModules(tellPaths)
+  try {
+    return await loadApp(spec.app, adopted)
+  } finally {
+    // Also when it failed: one of these files will be mended.
+    tellRequired(tellPaths)
+  }
 }
 
 /** Most config files have none for workers, and then nothing of them is loaded here. */

@@ -7,12 +7,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
 import { within } from '../support/deadline.js'
 import { type Hornet, startHornet } from '../support/hornet.js'
 import { connect, get, message } from '../support/http.js'
 import { startLoad } from '../support/load.js'
 import { openNotifySocket } from '../support/notify-socket.js'
+import { isThere, until } from '../support/until.js'
 
 const app = 'test/signals/fixtures/app.mjs'
 const folder = mkdtempSync(join(tmpdir(), 'hornet-upgrade-'))
@@ -30,16 +30,7 @@ async function endSuccessor(hornet: Hornet, pid: number): Promise<void> {
   await hornet.waitForLog(new RegExp(`\\[${pid}\\] \\[info\\] stopped\\n`))
   assert.deepEqual(await hornet.exited, { code: 0, signal: null })
   // Its parent is gone: whoever adopts orphans here reaps it, in a moment.
-  while (isThere(pid)) await setImmediate()
-}
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
+  await until(() => !isThere(pid), 'end of the new process')
 }
 
 test('under load no request fails; pid file and socket files go to the new process', async () => {
