@@ -117,7 +117,7 @@ export function loadSettings(input: LoadInput): Loaded {
   }
   // The table gives every key a default and every kind a parser of its type.
   const settings = freezeDeeply(values) as Settings
-  checkTogether(settings)
+  checkTogether(settings, origins)
   const { appArgs } = commandLine
   return { kind: 'run', settings, origins, app, appArgs, hooks: fileHooks(configFile), configPath: configFile?.path }
 }
@@ -156,10 +156,19 @@ function layersAround({ env, version }: LoadInput, commandLine: RawValues, machi
 }
 
 /** What no value shows by itself. */
-function checkTogether({ control, controlToken }: Settings): void {
+function checkTogether({ control, controlToken, minWorkers, maxWorkers }: Settings, origins: Origins): void {
   if (control?.kind === 'tcp' && controlToken === undefined) {
     const remedy = 'set HORNET_CONTROL_TOKEN (or --control-token), or use unix:PATH'
     throw new HornetError('ERR_HORNET_CONFIG', `--control on a TCP port needs a token: ${remedy}`)
+  }
+  if (maxWorkers === 0 && origins.minWorkers !== 'default') {
+    throw new HornetError('ERR_HORNET_CONFIG', '--min-workers means nothing without --max-workers')
+  }
+  if (maxWorkers > 0 && minWorkers > maxWorkers) {
+    throw new HornetError(
+      'ERR_HORNET_CONFIG',
+      `--min-workers (${minWorkers}) is more than --max-workers (${maxWorkers})`,
+    )
   }
 }
 

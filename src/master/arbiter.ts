@@ -12,10 +12,11 @@ import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, typ
 import { readVersion } from '../version.js'
 import { becomeAccount, findAccount } from './account.js'
 import { Adoptions, isAdopted } from './adoptions.js'
+import { type AutoscaleSample, autoscale, autoscaleStart, sampleMs } from './autoscale.js'
 import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
 import { type AskedCommand, createControl, type MasterControl, MasterEvents, type Reply, refused } from './commands.js'
-import { type Configuration, poolLimits, reconfigure } from './configuration.js'
+import { type Configuration, firstWorkers, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
 import type { FileWatcher } from './file-watcher.js'
 import { HookRunner } from './hooks.js'
@@ -188,9 +189,10 @@ async function arbitrate(
   let succession: { successor: Successor; reply?: Reply<{ pid: number }> } | undefined
   let isSucceeded = false
   let { readyFd } = inheritance
+  let scaling = autoscaleStart
   /** A file has changed since the reload that is under way began. */
   let isOutdated = false
-  let pool = createPool(configuration.settings.workers, poolLimits(configuration.settings))
+  let pool = createPool(firstWorkers(configuration.settings), poolLimits(configuration.settings))
   const context: WorkerContext = {
     server,
     ioControl,
@@ -217,6 +219,7 @@ async function arbitrate(
   const watcher = await watchFiles()
   // From this thread's event loop: it says that this very loop turns.
   const watchdog = manager.watchdogMs === undefined ? undefined : setInterval(() => manager.alive(), manager.watchdogMs)
+  const scaler = configuration.settings.maxWorkers > 0 ? setInterval(scaleByLoad, sampleMs) : undefined
   queue.push({ type: 'start' })
   try {
     while (pool.phase !== 'ended') {
@@ -229,6 +232,7 @@ async function arbitrate(
   } finally {
     closeOutlets()
     clearInterval(watchdog)
+    clearInterval(scaler)
     watcher?.close()
     succession?.successor.abandon()
   }
@@ -241,6 +245,30 @@ async function arbitrate(
     await listeners.open(reconfigure(configuration, read).configuration.settings.bind)
     adoptions.adoptBinds()
     return read
+  }
+
+  /** With --max-workers. */
+  function scaleByLoad(): void {
+    const ready = pool.workers.filter(({ state }) => state === 'ready')
+    // A reload has enough workers on its hands, and a suspended pool is as its operator wants it.
+    if (pool.phase !== 'serving' || pool.isReloading || pool.wanted === 0) return
+    const busy = ready.map(({ id }) => workers.get(id)?.utilization() ?? 0)
+    const { minWorkers, maxWorkers } = configuration.settings
+    const sample: AutoscaleSample = {
+      nowMs: performance.now(),
+      wanted: pool.wanted,
+      ready: ready.length,
+      utilization: busy.reduce((sum, each) => sum + each, 0) / Math.max(busy.length, 1),
+      oldestWaitingMs: server.stats().oldestWaitingMs,
+    }
+    const next = autoscale(scaling, sample, { workersMin: minWorkers, workersMax: maxWorkers })
+    scaling = next.state
+    if (next.wanted === pool.wanted) return
+    const percent = Math.round(sample.utilization * 100)
+    logger.info(
+      `autoscaling: event loops ${percent}% busy, oldest request waits ${Math.round(sample.oldestWaitingMs)} ms`,
+    )
+    queue.push({ type: 'scale', count: next.wanted })
   }
 
   /** With --reload. The application's own files are added as workers load them. */

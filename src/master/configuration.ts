@@ -35,6 +35,11 @@ export function reconfigure(current: Configuration, next: Configuration): Reconf
   return { configuration: { ...next, settings: { ...next.settings, ...kept } as Settings }, unchangeable }
 }
 
+/** Workers to begin with. */
+export function firstWorkers({ workers, minWorkers, maxWorkers }: Settings): number {
+  return maxWorkers === 0 ? workers : Math.min(Math.max(workers, minWorkers), maxWorkers)
+}
+
 export function poolLimits({ bootTimeoutMs, gracefulTimeoutMs, workerLifetimeMs }: Settings): PoolLimits {
   return { ...fixedLimits, bootTimeoutMs, gracefulTimeoutMs, workerLifetimeMs }
 }

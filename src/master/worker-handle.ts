@@ -2,6 +2,7 @@
  * The master's view of one worker: performs one action on its thread and on the native server's side of it, and reports
  * what happens to it. Knows no policy: what is done when is pool.ts's to say.
  */
+
 import { randomInt } from 'node:crypto'
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
@@ -89,6 +90,7 @@ export class WorkerHandle {
   // Kept until the native side has let go of them: `release()`.
   #lanes: SharedArrayBuffer[]
   #thread: Worker | undefined
+  #lastUtilization: EventLoopUtilization | undefined
   #error: { thrown: unknown } | undefined
   #exitReason: string | undefined
   #question: Question | undefined
@@ -161,6 +163,16 @@ export class WorkerHandle {
     this.#context.adoptions.noteLeaving(this.id)
     const message: MasterMessage = { type: 'stop', signal: this.#context.signal }
     this.#thread?.postMessage(message)
+  }
+
+  /** Part of the time that its event loop was busy since the last call, 0 to 1. */
+  utilization(): number {
+    const { performance } = this.#thread ?? {}
+    if (!performance) return 0
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, this.#lastUtilization)
+    this.#lastUtilization = now
+    return utilization
   }
 
   /** Ends the thread at the next JavaScript statement it executes. */
