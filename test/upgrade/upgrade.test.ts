@@ -34,8 +34,8 @@ async function endSuccessor(hornet: Hornet, pid: number): Promise<void> {
 }
 
 test('under load no request fails; pid file and socket files go to the new process', async () => {
-  const [pidFile, path] = [join(folder, 'a.pid'), join(folder, 'a.sock')]
-  const args = ['--workers', '2', '--pid', pidFile, '--bind', `unix:${path}`]
+  const [pidFile, path, control] = [join(folder, 'a.pid'), join(folder, 'a.sock'), join(folder, 'a.control')]
+  const args = ['--workers', '2', '--pid', pidFile, '--bind', `unix:${path}`, '--control', `unix:${control}`]
   await using hornet = await startHornet({ app, args })
   const load = await startLoad({ target: hornet, connections: 32, reconnect: true })
   await load.progress(500)
@@ -55,6 +55,8 @@ test('under load no request fails; pid file and socket files go to the new proce
   const report = await load.stop()
   assert.equal(report.failures, 0, JSON.stringify(report))
   assert.equal((await get({ path })).text, 'first', 'the socket file is still there')
+  await hornet.waitForLog(new RegExp(`\\[${pid}\\] \\[info\\] control API on `))
+  assert.equal(JSON.parse((await get({ path: control }, '/status')).text).pid, pid)
   await endSuccessor(hornet, pid)
   assert.ok(!existsSync(pidFile) && !existsSync(path), 'the new process removes both')
 })
