@@ -125,7 +125,8 @@ function zshValue(flag: string, value: CompletedOption['value']): string {
 
 /** Inside single quotes and the brackets of a specification. */
 function zshText(text: string): string {
-  return text.replaceAll("'", "'\\''").replace(/[[\]:\\]/g, '\\$&')
+  // The specification's own characters first: the quotes bring backslashes of the shell's.
+  return text.replace(/[[\]:\\]/g, '\\$&').replaceAll("'", "'\\''")
 }
 
 function fish({ name, options, commands }: CompletedProgram): string {
