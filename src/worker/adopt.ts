@@ -77,7 +77,7 @@ const idleHandle = {
 const answerWaitMsMax = 60_000
 // Another worker may be probing the same port at this moment, with a socket of its own.
 const probeWaitMs = 20
-const probesMax = 10
+const probesMax = 40
 // A script may connect to its database before it listens.
 const patienceMs = 5000
 const addressInUse = -constants.errno.EADDRINUSE
