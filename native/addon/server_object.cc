@@ -259,14 +259,22 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   on_event_ = Napi::Persistent(options.Get("onEvent").As<Napi::Function>());
 
   mailbox_ = std::make_shared<Mailbox>();
-  async_ = new uv_async_t;
-  async_->data = this;
-  CHECK(uv_async_init(LoopOf(env), async_, [](uv_async_t* async) {
-          static_cast<ServerObject*>(async->data)->HandleEvents();
+  events_ = new EventHandle;
+  events_->owner = this;
+  events_->async.data = events_;
+  CHECK(uv_async_init(LoopOf(env), &events_->async, [](uv_async_t* async) {
+          static_cast<EventHandle*>(async->data)->owner->HandleEvents();
         }) == 0);
+  napi_add_async_cleanup_hook(
+      env,
+      [](napi_async_cleanup_hook_handle, void* data) {
+        auto* events = static_cast<EventHandle*>(data);
+        if (events->owner != nullptr) events->owner->CloseServer();
+      },
+      events_, &events_->hook);
   // A server inside an application must not keep its process running by itself.
-  if (options.Get("isBackground").ToBoolean()) uv_unref(reinterpret_cast<uv_handle_t*>(async_));
-  mailbox_->waker.Attach(async_);
+  if (options.Get("isBackground").ToBoolean()) uv_unref(reinterpret_cast<uv_handle_t*>(&events_->async));
+  mailbox_->waker.Attach(&events_->async);
   auto mailbox = mailbox_;
   server_ = std::make_shared<Server>(io_threads, limits, io_control.Data(), [mailbox](IoEvent event) {
     {
@@ -290,16 +298,20 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
 ServerObject::~ServerObject() { CloseServer(); }
 
 void ServerObject::CloseServer() {
-  if (async_ == nullptr) return;
+  if (events_ == nullptr) return;
   {
     std::lock_guard<std::mutex> lock(registry_mutex);
     registry.erase(handle_);
   }
   server_->Close();
   mailbox_->waker.Detach();
-  uv_close(reinterpret_cast<uv_handle_t*>(async_),
-           [](uv_handle_t* handle) { delete reinterpret_cast<uv_async_t*>(handle); });
-  async_ = nullptr;
+  events_->owner = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t*>(&events_->async), [](uv_handle_t* closed) {
+    auto* handle = static_cast<EventHandle*>(closed->data);
+    napi_remove_async_cleanup_hook(handle->hook);
+    delete handle;
+  });
+  events_ = nullptr;
 }
 
 Napi::Value ServerObject::Handle(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), handle_); }

@@ -51,6 +51,14 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value Stats(const Napi::CallbackInfo& info);
   Napi::Value ListRequests(const Napi::CallbackInfo& info);
 
+  // What the event loop holds: freed when the handle is closed, which may be after this object. The environment may end
+  // before JavaScript has called close(): then the hook does.
+  struct EventHandle {
+    uv_async_t async;
+    ServerObject* owner;
+    napi_async_cleanup_hook_handle hook = nullptr;
+  };
+
   void CloseServer();
   void HandleEvents();
   Napi::Object EventToObject(Napi::Env env, const IoEvent& event);
@@ -59,7 +67,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   std::shared_ptr<Server> server_;
   uint32_t handle_ = 0;
   std::shared_ptr<Mailbox> mailbox_;
-  uv_async_t* async_ = nullptr;
+  EventHandle* events_ = nullptr;
   Napi::FunctionReference on_event_;
   Napi::AsyncContext context_;
   // What native code reaches through typed arrays must not be collected under it.

@@ -21,6 +21,7 @@
 #include "loop/timer_wheel.h"
 #include "net/address.h"
 #include "net/connection.h"
+#include "ring/records.h"
 
 namespace hornet {
 
@@ -111,14 +112,20 @@ class HttpHost {
   void BeginEvent() {
     if (!is_asleep) return;
     is_asleep = false;
-    StoreRelease(asleep_word, 0);
+    StoreRelease(&control->asleep, 0);
     now_ms = uv_now(loop);
-    now_us = uv_hrtime() / 1000;
+    ReadClock();
   }
 
   HttpStats stats;
   uv_loop_t* loop = nullptr;
-  uint32_t* asleep_word = nullptr;  // in the I/O control words; 1 while the thread sleeps in its poll
+  // Where workers read it as well: what they start in this turn they start at this time.
+  void ReadClock() {
+    now_us = uv_hrtime() / 1000;
+    StoreRelease(&control->clock_us, static_cast<uint32_t>(now_us));
+  }
+
+  IoControl* control = nullptr;  // shared with the workers
   bool is_asleep = false;
   ChunkPool pool;
   TimerWheel wheel;

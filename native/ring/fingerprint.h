@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "0b060d4cb18a052f";
+constexpr char kLayoutFingerprint[] = "beceffe871013e72";
 
 }  // namespace hornet
 

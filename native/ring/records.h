@@ -27,7 +27,12 @@ struct LaneControl {
 };
 static_assert(sizeof(LaneControl) == 768);
 
-// One word per I/O thread, shared by every worker (kIoControlStride bytes apart).
+// Words of each I/O thread that every worker reads (kIoControlStride bytes apart).
+struct IoControl {
+  uint32_t asleep;    // 1 while the thread sleeps in its poll and wants uv_async_send
+  uint32_t clock_us;  // microseconds modulo 2^32 at its last turn: a clock that costs a worker nothing to read
+};
+static_assert(sizeof(IoControl) == 8);
 constexpr uint32_t kIoControlStride = 128;  // bytes
 constexpr uint32_t kLaneRingsOffset = 1024; // bytes
 constexpr uint32_t kRecordAlignment = 8;    // bytes

@@ -26,7 +26,7 @@ uint32_t ExchangesMax(uint32_t connections) {
 
 }  // namespace
 
-IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, uint32_t* asleep_word_in,
+IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, IoControl* control_in,
                    SharedState* shared, std::function<void(IoEvent)> on_event)
     : HttpHost(uv_hrtime() / 1000000),
       index_(index),
@@ -37,7 +37,7 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       // Closed connections keep their slot until libuv lets go of the handle, one turn later.
       connections_(connections_max_ + 1024),
       exchanges_(ExchangesMax(connections_max_)) {
-  asleep_word = asleep_word_in;
+  control = control_in;
   sticky = limits.sticky;
   edge = limits.edge;
   // A kept partial input is at most one full read behind a partial head.
@@ -107,7 +107,7 @@ void IoThread::HandlePrepare() {
   if (is_stopping_) return;
   for (;;) {
     now_ms = uv_now(loop);
-    now_us = uv_hrtime() / 1000;
+    ReadClock();
     date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
     if (access != nullptr) UpdateWallClock();
     bool had_responses = DrainLanes();
@@ -133,12 +133,12 @@ void IoThread::HandlePrepare() {
     if (access != nullptr) access->Flush();
     // The order matters: say that we sleep, then look once more.
     is_asleep = true;
-    StoreSeqCst(asleep_word, 1);
+    StoreSeqCst(&control->asleep, 1);
     bool has_more = false;
     for (auto& lane : lanes_) has_more |= lane->responses.HasMore();
     if (!has_more) break;
     is_asleep = false;
-    StoreRelease(asleep_word, 0);
+    StoreRelease(&control->asleep, 0);
   }
   ArmTimers();
 }

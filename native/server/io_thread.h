@@ -82,7 +82,7 @@ struct IoSnapshot {
 
 class IoThread final : public HttpHost, public Acceptor::Host {
  public:
-  IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, uint32_t* asleep_word,
+  IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, IoControl* control,
            SharedState* shared, std::function<void(IoEvent)> on_event);
   ~IoThread();
 

@@ -16,8 +16,8 @@ Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_cont
                std::function<void(IoEvent)> on_event)
     : limits_(limits), on_event_(std::move(on_event)), drains_left_(io_threads) {
   for (uint32_t i = 0; i < io_threads; i++) {
-    auto* word = reinterpret_cast<uint32_t*>(io_control + i * kIoControlStride);
-    threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, word, &shared_,
+    auto* control = reinterpret_cast<IoControl*>(io_control + i * kIoControlStride);
+    threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, control, &shared_,
                                                   [this](IoEvent event) { HandleEvent(std::move(event)); }));
   }
 }

@@ -3,7 +3,6 @@
  * replace their prototypes: nothing of ours may live there alone.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clockUs } from '../seam/clock.js'
 import type { Lane, StartedExchange } from '../seam/lane.js'
 import type { Outbox } from '../seam/outbox.js'
 import { REQUEST_FLAG_TUNNEL } from '../seam/records.js'
@@ -29,7 +28,7 @@ export class Exchange implements StartedExchange {
   readonly text: string
   readonly targetLength: number
   readonly headerCount: number
-  readonly claimedAt = clockUs()
+  readonly claimedAt: number
   /** Bytes received on the connection when this was parsed. */
   readonly bytesRead: number
   req: IncomingMessage | null = null
@@ -40,6 +39,8 @@ export class Exchange implements StartedExchange {
   unread = 0
   /** The whole request has arrived and was pushed. */
   bodyEnded = true
+  /** The end of a request without a body was pushed: someone reads. */
+  hasPushedEnd = false
   /** The I/O thread has no more interest in it: answered, or the peer is gone. */
   isOver = false
   /** 'finish' was emitted: the response has no socket any more. */
@@ -68,6 +69,7 @@ export class Exchange implements StartedExchange {
     this.target = target
     this.lane = lane
     this.outbox = outbox
+    this.claimedAt = outbox.clockUs
     this.index = index
     this.generation = generation
     this.connectionIndex = connectionIndex

@@ -73,6 +73,27 @@ function fill(req: IncomingMessage, exchange: Exchange, method: number): void {
     req.httpVersion = '1.1'
   }
   fields[kHeadersCount] = exchange.headerCount * 2
+  fields._read = readEmpty
+}
+
+/**
+ * Reads of a request without a body. Its end is pushed when someone reads: most never are, and the end alone, with the
+ * tick it schedules, would cost as much as the rest of the object.
+ */
+function readEmpty(this: IncomingMessage): void {
+  ;(this as unknown as IncomingFields)._consumed = true
+  const exchange = exchangeOf(this)
+  if (exchange === undefined || exchange.hasPushedEnd || !this.complete) return
+  exchange.hasPushedEnd = true
+  this.push(null)
+}
+
+/** The whole message was its head. */
+export function endEmpty(req: IncomingMessage): void {
+  req.complete = true
+  // Someone reads already: no further read() may come that would ask for the end.
+  const fields = req as unknown as IncomingFields
+  if (fields._consumed && !req.destroyed) readEmpty.call(req)
 }
 
 /** Reads of a request whose body is streamed: what the application took makes room for more. */

@@ -50,6 +50,7 @@ import { Connection } from './connection.js'
 import { Exchange, exchangeOf } from './exchange.js'
 import {
   endBody,
+  endEmpty,
   Incoming,
   type IncomingFields,
   initialiseIncoming,
@@ -272,8 +273,12 @@ export class ServerCore implements InboxHandler {
     this.#responses.observe(res)
     if (!isStreamed) {
       // The rest of the message follows its head, as it does from Node's parser.
-      if (body !== null && !req.destroyed) req.push(body)
-      endBody(exchange)
+      if (body === null) {
+        endEmpty(req)
+      } else {
+        if (!req.destroyed) req.push(body)
+        endBody(exchange)
+      }
     }
   }
 

@@ -20,7 +20,7 @@ export interface ExchangeId {
 
 /** An exchange that may be answered. */
 export interface StartedExchange extends ExchangeId {
-  /** When the worker started it, by clockUs(). */
+  /** When the worker started it, by its outbox's clockUs. */
   readonly claimedAt: number
 }
 

@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = '0b060d4cb18a052f'
+export const layoutFingerprint = 'beceffe871013e72'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -162,6 +162,15 @@ export const LANE_CONTROL_WORKER_ASLEEP = 128
 export const LANE_CONTROL_WORKER_STARVED = 160
 export const LANE_CONTROL_BYTES = 768
 export const LANE_CONTROL_WORDS = 192
+
+// struct IoControl
+// Words of each I/O thread that every worker reads (kIoControlStride bytes apart).
+/** 1 while the thread sleeps in its poll and wants uv_async_send */
+export const IO_CONTROL_ASLEEP = 0
+/** microseconds modulo 2^32 at its last turn: a clock that costs a worker nothing to read */
+export const IO_CONTROL_CLOCK_US = 1
+export const IO_CONTROL_BYTES = 8
+export const IO_CONTROL_WORDS = 2
 
 // struct RequestRecord
 // Worker inbox: a request head is ready. The text is: target NUL (name NUL value NUL)* peer-address SP peer-port SP

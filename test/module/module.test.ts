@@ -79,6 +79,11 @@ test("an error in a tick or in a listener is the process's, and costs no other r
   })
 })
 
+test('a thread may end with its server open', async () => {
+  const output = await runModule(join(root, 'test/module/fixtures/in-thread.mjs'))
+  assert.deepEqual(JSON.parse(output), ['from a thread', 1, 'from a thread', 3])
+})
+
 test('the address is free when close() returns', async () => {
   const first = createServer()
   const { port } = await listen(first)

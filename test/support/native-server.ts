@@ -9,7 +9,6 @@ import {
   type NativeServer,
   type NativeStats,
 } from '../../src/seam/addon.js'
-import { clockUs } from '../../src/seam/clock.js'
 import { Inbox, type InboxHandler } from '../../src/seam/inbox.js'
 import { Lane, type StartedExchange } from '../../src/seam/lane.js'
 import { Outbox } from '../../src/seam/outbox.js'
@@ -120,7 +119,7 @@ function attach(
         lane,
         index: words[at + REQUEST_EXCHANGE],
         generation: words[at + REQUEST_GENERATION],
-        claimedAt: clockUs(),
+        claimedAt: outbox.clockUs,
       }
       const start = at * 4 + REQUEST_BYTES
       handle({
