@@ -356,6 +356,8 @@ void HttpConnection::HandOverBrokenBody(int status, const char* data, size_t len
     Destroy();
     return;
   }
+  // As in Node, where a request is told of with its head, before what is wrong with its body.
+  for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) exchange->must_be_seen = true;
   DropFrom(first_);
   BeginTunnel(kTunnelBrokenBody, static_cast<uint32_t>(status));
   if (tunnel_ == nullptr || length == 0) return;

@@ -452,7 +452,7 @@ void IoThread::Withdraw(Exchange* exchange) {
       break;
     case ExchangeState::kDispatched: {
       Lane* lane = exchange->lane;
-      if (!exchange->response_ended && !lane->TakeBack(exchange)) {
+      if (!exchange->response_ended && (exchange->must_be_seen || !lane->TakeBack(exchange))) {
         lane->PushSignal(kAbort, exchange->id, exchange->connection->abort_reason());
       }
       Detach(exchange);

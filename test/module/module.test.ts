@@ -154,6 +154,8 @@ test('what is malformed is refused in the words of Node, or by who listens for c
   assert.match(answers, /^HTTP\/1\.1 200 OK\r\n.*fineHTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/s)
 
   const errors: NodeJS.ErrnoException[] = []
+  const seen: (string | undefined)[] = []
+  server.on('request', (req) => seen.push(req.method))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     errors.push(error)
     socket.end('HTTP/1.1 400 Ours\r\n\r\n')
@@ -170,5 +172,7 @@ test('what is malformed is refused in the words of Node, or by who listens for c
     errors.map(({ code }) => code),
     ['HPE_INVALID_HEADER_TOKEN', 'HPE_INVALID_CHUNK_SIZE'],
   )
+  // Of a fault in the body one hears after the request.
+  assert.deepEqual(seen, ['POST'])
   server.close()
 })
