@@ -128,6 +128,40 @@ function compatibilityPage() {
   return `${lines.join('\n')}\n`
 }
 
+async function doctorPage() {
+  const { findingTable } = await load('master/findings.js')
+  const lines = [
+    '# hornet doctor',
+    '',
+    '<!-- Written by `npm run docs` from src/master/findings.ts; do not edit. -->',
+    '',
+    'Will an application run well in worker threads? `hornet doctor` loads it as a start would, in two workers at the same',
+    'time, listens nowhere, and reports in three groups: what works, what to look at, what will not work. It takes every',
+    'option of `hornet`, and uses them: `--workers`, `--factory`, `--env`, `--node-arg`, `--sticky`, the config file.',
+    '',
+    '```sh',
+    'hornet doctor -w 4 server.js            # for a person',
+    'hornet doctor --json -w 4 server.js     # an array of {level, code, message, advice}',
+    '```',
+    '',
+    'The report goes to standard output; what the application writes meanwhile, to standard error. The exit status is 0 when',
+    'nothing is in the last group, 1 otherwise, and 3 when the application cannot be loaded. A call that threw is found even',
+    'when the application caught the error.',
+    '',
+    'It sees what happens while the application is loaded and in the tenth of a second after, not what requests would do.',
+    'Loading has its usual effects: the application connects to its database. Intervals that packages start, and those of',
+    '`node:timers/promises`, are not reported, nor are ES modules of express-session, Socket.IO and prom-client (they come as',
+    'CommonJS). A file that is itself called `doctor` is started as `hornet ./doctor`.',
+    '',
+    'What the application can do instead is in [workers.md](workers.md).',
+    '',
+    '| code | level | meaning |',
+    '|---|---|---|',
+    ...Object.entries(findingTable).map(([name, { level, summary }]) => row([code(name), level, summary])),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
 function row(cells) {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
@@ -146,6 +180,7 @@ async function main(args) {
     'docs/settings.md': await settingsPage(),
     'docs/errors.md': await errorsPage(),
     'docs/compatibility.md': compatibilityPage(),
+    'docs/doctor.md': await doctorPage(),
   }
   let stale = 0
   for (const [file, text] of Object.entries(pages)) {

@@ -14,6 +14,8 @@ import { type BannerFacts, formatBanner, summarize } from './master/banner.js'
 import { checkApplication } from './master/check.js'
 import { CommandQueue } from './master/command-queue.js'
 import type { Configuration } from './master/configuration.js'
+import { examineApplication } from './master/doctor.js'
+import { formatFindings, statusOf } from './master/findings.js'
 import { type Inheritance, takeInheritance } from './master/inheritance.js'
 import { installSignals } from './master/signals.js'
 import { captureOutput, writeStandard } from './master/standard-streams.js'
@@ -24,12 +26,15 @@ const stuckThreadMsMax = 1000
 /** Known once the addon is loaded; before, there are no threads. */
 let exitWithin: Addon['exitWithin'] | undefined
 
-async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
+/** Resolves to the exit status. */
+async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const version = readVersion()
   // Before anything slow: a HUP or TERM that comes while we start must not kill us half-way.
   const queue = new CommandQueue<Command>()
   installSignals((command) => queue.push(command))
 
+  const doctor = doctorCommand(words)
+  const argv = doctor?.argv ?? words
   // As they are now: --env and --chdir change both, and a reload reads the same once more.
   const inheritance = takeInheritance(env, process.pid)
   const input: LoadInput = { argv, env: { ...env }, version }
@@ -39,21 +44,33 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
   const loaded = await loadConfiguration(input, folder)
   if (loaded.kind === 'print') {
     process.stdout.write(loaded.text)
-    return
+    return 0
   }
   const { settings } = loaded
+  if (doctor && (settings.printConfig || settings.checkConfig)) {
+    throw new HornetError('ERR_HORNET_USAGE', 'doctor does not go with --check-config or --print-config')
+  }
   if (settings.printConfig) {
     process.stdout.write(printConfiguration(loaded))
-    if (!settings.checkConfig) return
+    if (!settings.checkConfig) return 0
   }
   prepareProcess(settings)
   const configuration = resolveApp(loaded, inheritance)
   const addon = loadAddon()
   exitWithin = addon.exitWithin
+  if (doctor) {
+    const capture = captureOutput(addon)
+    // What the application writes must not be mixed with the report.
+    capture.read((_, line) => capture.writeStandardError(`${line}\n`))
+    const findings = await examineApplication(configuration, addon).finally(() => capture.stop())
+    const text = doctor.isJson ? `${JSON.stringify(findings, null, 2)}\n` : formatFindings(findings)
+    writeStandard(addon, 1, text)
+    return statusOf(findings)
+  }
   if (settings.checkConfig) {
     await checkApplication(configuration, addon)
     process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
-    return
+    return 0
   }
   const { logLevel, logFormat, errorLogfile, workers, ioThreads } = settings
   const capture = settings.captureOutput ? captureOutput(addon) : undefined
@@ -99,6 +116,16 @@ async function main(argv: string[], env: NodeJS.ProcessEnv): Promise<void> {
     await capture?.stop()
     logger.close()
   }
+  return 0
+}
+
+/** `hornet doctor [--json] [OPTIONS] APP`. A file of that name is still `./doctor`. */
+function doctorCommand([first, ...rest]: string[]): { argv: string[]; isJson: boolean } | undefined {
+  if (first !== 'doctor') return undefined
+  const end = rest.indexOf('--')
+  const isOwn = (index: number): boolean => end < 0 || index < end
+  const argv = rest.filter((word, index) => !(word === '--json' && isOwn(index)))
+  return { argv, isJson: argv.length < rest.length }
 }
 
 /** By the name it was entered by: a release that is a symbolic link may be another one by the time of an upgrade. */
@@ -154,6 +181,6 @@ function end(status: number): never {
 }
 
 main(process.argv.slice(2), process.env).then(
-  () => end(0),
+  (status) => end(status),
   (error: unknown) => end(report(error)),
 )

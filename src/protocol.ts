@@ -40,6 +40,35 @@ export interface WorkerData {
   gracefulTimeoutMs: number
   /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */
   keepAliveMs: number
+  /** `hornet doctor`: tell what the application does while it is loaded. */
+  examine?: true
+}
+
+/** What `hornet doctor` learns of an application from its worker. */
+export interface AppFacts {
+  /** What was found to serve, in words; none as long as it is being loaded. */
+  app?: string
+  /** Milliseconds from the start of the thread. */
+  bootMs?: number
+  /** Heap and what is held outside of it by this worker. */
+  memoryBytes?: number
+  /** Calls that threw ERR_HORNET_UNSUPPORTED, whether the application caught it or not. */
+  refused: { name: string; message: string }[]
+  /** Native addons that could not be loaded, and Node's words. */
+  addonErrors: string[]
+  /** Http servers that called listen(). */
+  listens: { address: string; isOpen: boolean }[]
+  /** Servers of other kinds that listened and do no longer. */
+  probeCount: number
+  /** Where the application itself started intervals that still run: `server.js:12`. */
+  intervals: string[]
+  /** express-session made a store in memory. */
+  hasMemorySessions: boolean
+  hasEngineIo: boolean
+  hasPromClient: boolean
+  /** It called registerMetrics(). */
+  hasRegistry: boolean
+  nodeEnv?: string
 }
 
 /** What a server in a worker wants to listen on, in the terms of Node's net module. */
@@ -98,6 +127,8 @@ export type WorkerMessage =
   | { type: 'unlisten'; indexes: readonly number[] }
   /** The application ends its worker; `reason` completes "the worker ended: …", with the place. */
   | { type: 'exiting'; reason: string }
+  /** With `examine`: what is known so far. The last one counts. */
+  | { type: 'facts'; facts: AppFacts }
   /** The application set `process.title`. */
   | { type: 'title'; title: string }
   /** Files of the application that have been loaded; only with `tellModules`. */

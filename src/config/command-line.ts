@@ -25,10 +25,13 @@ Signals: TERM stops gracefully, INT and QUIT stop quickly, HUP reloads config fi
 TTIN and TTOU add and remove a worker, WINCH lets all workers go, USR1 reopens the log, USR2 starts
 a new Hornet on the same sockets.
 
+hornet doctor APP loads the application and reports what will and will not work in workers.
+
 Examples:
   hornet app.mjs                          serve the default export of app.mjs
   hornet -w 4 -b :8080 server.js:app      four workers, every address, the export named app
   hornet -b unix:/run/shop.sock shop.ts   behind a proxy, on a unix socket
+  hornet doctor -w 4 server.js            whether server.js will run well in four workers
   hornet app.mjs -- --verbose             what follows -- is for the application (process.argv)`
 
 /**
@@ -42,7 +45,7 @@ export function parseCommandLine(argv: readonly string[], version: string): Comm
   const own = end < 0 ? argv : argv.slice(0, end)
   const appArgs = end < 0 ? [] : argv.slice(end + 1)
   const command = new Command('hornet')
-    .usage('[OPTIONS] APP [-- ARGUMENTS]')
+    .usage('[OPTIONS] APP [-- ARGUMENTS]\n       hornet doctor [--json] [OPTIONS] APP [-- ARGUMENTS]')
     .description('Serves a Node.js web application from a pool of worker threads.')
     .argument(
       '[APP]',

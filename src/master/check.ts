@@ -1,7 +1,8 @@
 /**
  * `--check-config`: whether a worker can load the application, found out by starting one. Nothing is listened on.
  */
-import { type Addon, IO_CONTROL_STRIDE } from '../seam/addon.js'
+import type { Settings } from '../config/settings.js'
+import { type Addon, IO_CONTROL_STRIDE, type NativeServer } from '../seam/addon.js'
 import { bootError } from './boot-error.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
@@ -14,13 +15,7 @@ import { type ListenDesk, type WorkerEvent, WorkerHandle } from './worker-handle
 export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
   const { settings } = configuration
   const queue = new CommandQueue<WorkerEvent>()
-  const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
-  const server = addon.createServer({
-    ioThreads: settings.ioThreads,
-    ioControl: new Uint8Array(ioControl),
-    limits: nativeLimits(settings),
-    onEvent: () => {},
-  })
+  const { server, ioControl } = bareServer(settings, addon)
   try {
     const worker = new WorkerHandle(1, 1, configuration, {
       server,
@@ -43,8 +38,20 @@ export async function checkApplication(configuration: Configuration, addon: Addo
   }
 }
 
+/** For workers that are to be loaded only: nothing is listened on. */
+export function bareServer(settings: Settings, addon: Addon): { server: NativeServer; ioControl: SharedArrayBuffer } {
+  const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
+  const server = addon.createServer({
+    ioThreads: settings.ioThreads,
+    ioControl: new Uint8Array(ioControl),
+    limits: nativeLimits(settings),
+    onEvent: () => {},
+  })
+  return { server, ioControl }
+}
+
 /** For a server that listens it looks as if it did. */
-const pretence: ListenDesk = {
+export const pretence: ListenDesk = {
   listen: (_, { address, port }) => ({ errno: 0, name: { address: address ?? '::', family: 'IPv6', port } }),
   unlisten() {},
   async noteReady() {},
@@ -52,18 +59,23 @@ const pretence: ListenDesk = {
   noteGone() {},
 }
 
-async function bootFailure(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<Failure | undefined> {
+export async function bootFailure(
+  queue: CommandQueue<WorkerEvent>,
+  timeoutMs: number,
+  onWarning?: (message: string) => void,
+): Promise<Failure | undefined> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     const event = await queue.take(deadlineMs - performance.now())
     if (event === undefined) return bootTimeout(timeoutMs)
     if (event.type === 'worker-ready') return undefined
+    if (event.type === 'worker-log' && event.level === 'warn') onWarning?.(event.message)
     if (event.type === 'worker-boot-failed' || event.type === 'worker-exited') return event.failure
   }
 }
 
 /** Lets the application run its exit handlers, as long as it would have in service. */
-async function exited(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<void> {
+export async function exited(queue: CommandQueue<WorkerEvent>, timeoutMs: number): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs
   for (;;) {
     const event = await queue.take(deadlineMs - performance.now())

@@ -13,7 +13,7 @@ import type { Settings } from '../config/settings.js'
 import { formatSize } from '../config/values.js'
 import { HornetError } from '../errors.js'
 import { type AppMetric, readAppMetrics } from '../metrics/merge.js'
-import type { ListenAnswer, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
+import type { AppFacts, ListenAnswer, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
 import type { Adoptions } from './adoptions.js'
 import type { Configuration } from './configuration.js'
@@ -45,6 +45,8 @@ export interface WorkerContext {
   onOutput: (fd: 1 | 2, bytes: Uint8Array) => void
   /** Who sees to it that servers in workers listen. */
   adoptions: ListenDesk
+  /** Given by who examines the application. */
+  onFacts?: (facts: AppFacts) => void
 }
 
 /** What a worker that listens needs of the master. */
@@ -264,6 +266,7 @@ export class WorkerHandle {
       hooksPath: hooks.workerInit || hooks.workerExit ? configPath : undefined,
       gracefulTimeoutMs,
       keepAliveMs,
+      examine: this.#context.onFacts && true,
     }
     // Unless told so, Node would make its own streams on our descriptors, and set them non-blocking for everybody.
     const options: WorkerOptions = { workerData, name: `hornet worker ${this.id}`, stdout: true, stderr: true }
@@ -311,6 +314,9 @@ export class WorkerHandle {
       case 'exiting':
         this.#exitReason = message.reason
         return
+      case 'facts':
+        this.#context.onFacts?.(message.facts)
+        return
       case 'title':
         process.title = message.title
         return
@@ -351,6 +357,7 @@ const types: readonly string[] = [
   'listen',
   'unlisten',
   'exiting',
+  'facts',
   'title',
   'log',
   'report',

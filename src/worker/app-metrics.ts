@@ -28,6 +28,10 @@ export function registerMetrics(registry: MetricsRegistry): void {
   registries.add(registry)
 }
 
+export function hasRegistry(): boolean {
+  return registries.size > 0
+}
+
 /** Answers the master's questions. A worker that is blocked does not, which is an answer as well. */
 export function answerReports(
   onMessage: (handler: (message: MasterMessage) => void) => void,

@@ -58,6 +58,8 @@ async function serve(spec: WorkerData): Promise<void> {
     tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` })
   const adopter = new Adopter({ tell, keepAliveMs, onError, keepsAddresses: spec.app.exportName !== undefined })
   adopter.install()
+  // Stands in front of what has been put in place for the application.
+  const examiner = spec.examine && new (await import('./examine.js')).Examiner(tell)
   const app = await loadWatched(spec, () => adopter.waitForServer())
   reportVariables(tell)
   const { isListening = false } = app
@@ -72,6 +74,7 @@ async function serve(spec: WorkerData): Promise<void> {
   lifecycle.attach(port, workerExit && (() => workerExit(self)))
   master?.on('message', (message: MasterMessage) => lifecycle.handleMessage(message))
   answerReports((handler) => void master?.on('message', handler), tell)
+  await examiner?.finish(app.describe)
   // The default address is for those who have none of their own.
   const listens = isListening || (adopter.isListening && spec.app.exportName === undefined)
   const takesTunnels = tunnelEvents.some((event) => (app.server?.listenerCount(event) ?? 0) > 0)
