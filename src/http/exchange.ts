@@ -49,6 +49,8 @@ export class Exchange implements StartedExchange {
   isAborted = false
   /** The response has ended, and the I/O thread was not told: it still is to bring the rest of the body. */
   isAnswered = false
+  /** Then: ends the wait for a rest that nobody reads. */
+  patience: NodeJS.Timeout | null = null
 
   constructor(
     core: ServerCore,

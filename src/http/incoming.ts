@@ -124,6 +124,7 @@ export function pushBody(exchange: Exchange, flags: number, data: Buffer | null)
     ;(req as unknown as IncomingFields)._addHeaderLines(strings, strings.length)
   } else if (data !== null && data.length > 0) {
     exchange.unread += data.length
+    exchange.patience?.refresh()
     if (!req.destroyed && (req.push(data) || (exchange.res?.writableEnded && !exchange.isAnswered))) {
       readStreamed.call(req)
     }

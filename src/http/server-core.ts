@@ -83,6 +83,9 @@ export interface ServerCoreOptions {
   onConnectionClosed?: (index: number, generation: number) => void
 }
 
+/** What a connection gets that has an answer and a body nobody reads, where Keep-Alive sets no limit. Milliseconds. */
+const unreadMsMax = 5000
+
 const startChannel = channel('http.server.request.start')
 const finishChannel = channel('http.server.response.finish')
 
@@ -504,6 +507,11 @@ export class ServerCore implements InboxHandler {
     if (!isLast && isBodyWanted(exchange, req)) {
       // The I/O thread throws the rest of a body away once the response has ended; this one is still read.
       exchange.isAnswered = true
+      // As long as it is read: a reader that stopped would keep the connection, and a worker that is to end, for ever.
+      exchange.patience = setTimeout(
+        () => this.#endAnswered(exchange, true),
+        exchange.target.keepAliveMs || unreadMsMax,
+      ).unref()
     } else {
       exchange.isOver = true
       this.#forget(exchange)
@@ -523,10 +531,15 @@ export class ServerCore implements InboxHandler {
 
   /** The whole request has come; its response may have ended before. */
   handleBodyEnd(exchange: Exchange): void {
+    this.#endAnswered(exchange, false)
+  }
+
+  #endAnswered(exchange: Exchange, close: boolean): void {
     if (!exchange.isAnswered || exchange.isOver) return
+    if (exchange.patience !== null) clearTimeout(exchange.patience)
     exchange.isOver = true
     this.#forget(exchange)
-    this.connectionOf(exchange).finishResponse(exchange, false)
+    this.connectionOf(exchange).finishResponse(exchange, close)
   }
 
   #publishFinish(res: Message): void {

@@ -176,6 +176,8 @@ describe('the file', () => {
     await lines(1)
     renameSync(path, `${path}.1`)
     await get(hornet, '/empty')
+    // The client has its answer a moment before the log has its line.
+    await lines(2, `${path}.1`)
     const from = hornet.stderr.length
     hornet.signal('SIGUSR1')
     await hornet.waitForLog(/log reopened/, { from })

@@ -176,3 +176,21 @@ test('what is malformed is refused in the words of Node, or by who listens for c
   assert.deepEqual(seen, ['POST'])
   server.close()
 })
+
+test('a body that nobody reads to its end does not keep an answered connection', async () => {
+  const server = createServer((req, res) => {
+    req.once('data', () => {
+      req.pause()
+      res.writeHead(413)
+      res.write('too ')
+      res.end('large')
+    })
+  })
+  server.keepAliveTimeout = 100
+  const target = await listen(server)
+  const client = await connect(target)
+  client.write(message('POST', '/', { 'Content-Length': '2097152' }, Buffer.alloc(1_048_576)))
+  assert.match((await client.readToEnd()).toString(), /^HTTP\/1\.1 413 .*too .*large/s)
+  server.close()
+  await within(once(server, 'close'), 'close')
+})
