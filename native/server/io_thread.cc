@@ -562,14 +562,27 @@ Lane* IoThread::ChooseLane(const Exchange* exchange, const Lane* except) {
 
 // The one worker for the exchange's client; null while that one has no room or makes no progress.
 Lane* IoThread::ChooseStickyLane(const Exchange* exchange) {
+  const uint64_t key = exchange->sticky_key;
+  const uint32_t listener_index = exchange->connection->listener_index;
   Lane* best = nullptr;
-  uint64_t best_weight = 0;
-  for (auto& lane : lanes_) {
-    if (lane->state != Lane::State::kReady || !lane->Serves(exchange->connection->listener_index)) continue;
-    uint64_t weight = StickyWeight(exchange->sticky_key, lane->slot->id);
-    if (best != nullptr && weight <= best_weight) continue;
-    best = lane.get();
-    best_weight = weight;
+  uint32_t known_id = shared_->sticky_clients->Find(key, now_ms);
+  Lane* known = known_id != 0 ? FindLane(known_id) : nullptr;
+  if (known != nullptr && known->state == Lane::State::kDraining) known = nullptr;
+  if (known != nullptr && known->Serves(listener_index)) {
+    // Another thread may have heard first that it is ready.
+    if (known->state == Lane::State::kBooting) return nullptr;
+    best = known;
+  } else {
+    uint64_t best_weight = 0;
+    for (auto& lane : lanes_) {
+      if (lane->state != Lane::State::kReady || !lane->Serves(listener_index)) continue;
+      uint64_t weight = StickyWeight(key, lane->slot->id);
+      if (best != nullptr && weight <= best_weight) continue;
+      best = lane.get();
+      best_weight = weight;
+    }
+    // One that lives and does not serve this listener stays the client's for the others.
+    if (best != nullptr && known == nullptr) shared_->sticky_clients->Assign(key, best->slot->id, now_ms);
   }
   if (best == nullptr || best->is_stalled) return nullptr;
   return best->slot->in_flight.load(std::memory_order_relaxed) < best->slot->in_flight_max ? best : nullptr;

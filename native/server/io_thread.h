@@ -20,6 +20,7 @@
 #include "base/slab.h"
 #include "http/exchange.h"
 #include "http/http_connection.h"
+#include "http/sticky_table.h"
 #include "loop/waker.h"
 #include "net/listener.h"
 #include "server/lane.h"
@@ -41,6 +42,7 @@ struct SharedState {
   std::atomic<uint32_t> queued{0};  // requests waiting for a worker, over all threads
   std::atomic<bool> is_ready{false};  // the master says that workers serve
   std::shared_ptr<AccessLog> access_log;  // set before the threads start; may be null
+  std::unique_ptr<StickyTable> sticky_clients;  // the same; null without a rule
 };
 
 // A request in flight, as an operator is shown it.

@@ -2,6 +2,8 @@
 // come or go.
 #include "http/sticky.h"
 
+#include "http/sticky_table.h"
+
 #include <map>
 
 #include "harness.h"
@@ -90,6 +92,32 @@ TEST(ClientsAreSpreadEvenlyAndFewMove) {
   for (uint32_t id = 1; id <= 4; id++) EXPECT(clients[id] > 850 && clients[id] < 1150);
   EXPECT(moved_by_one_more > 650 && moved_by_one_more < 950);
   EXPECT_EQ(moved_by_one_less, clients[2]);
+}
+
+TEST(AClientStaysWithTheWorkerItWasGiven) {
+  StickyTable table;
+  EXPECT_EQ(table.Find(7, 1000), 0u);
+  table.Assign(7, 3, 1000);
+  EXPECT_EQ(table.Find(7, 2000), 3u);
+  table.Assign(7, 4, 3000);
+  EXPECT_EQ(table.Find(7, 4000), 4u);
+  EXPECT_EQ(table.Find(8, 4000), 0u);
+}
+
+TEST(OfTooManyClientsThoseNotHeardOfForLongAreForgotten) {
+  StickyTable table;
+  auto key = [](uint32_t client) { return Key("query:c", Get("/?c=" + std::to_string(client))); };
+  for (uint32_t client = 0; client < 1000; client++) table.Assign(key(client), 1, 1000);
+  // Four times what it holds, and the first thousand are heard of between them.
+  for (uint32_t client = 1000; client < 4 * StickyTable::kClientsMax; client++) {
+    if (client % 10000 == 0) {
+      for (uint32_t old = 0; old < 1000; old++) table.Find(key(old), 1000 + client);
+    }
+    table.Assign(key(client), 2, 1000 + client);
+  }
+  uint32_t kept = 0;
+  for (uint32_t client = 0; client < 1000; client++) kept += table.Find(key(client), 1000000) == 1;
+  EXPECT(kept > 950);
 }
 
 }  // namespace hornet
