@@ -24,6 +24,12 @@ uint32_t GetUint32(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Uint32Value();
 }
 
+// For what may be left out.
+void ReadUint32(const Napi::Object& object, const char* name, uint32_t* out) {
+  Napi::Value member = object.Get(name);
+  if (member.IsNumber()) *out = member.As<Napi::Number>().Uint32Value();
+}
+
 // Fills in what JavaScript gives of a listener's own options; the rest is the server's.
 void ReadListenerOptions(const Napi::Value& value, ListenerOptions* options) {
   if (!value.IsObject()) return;
@@ -246,6 +252,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.connections_max = GetUint32(given, "connectionsMax");
   limits.request_queue_max = GetUint32(given, "requestQueueMax");
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
+  ReadUint32(given, "reassignAfterMs", &limits.reassign_after_ms);
   Napi::Value sticky = options.Get("sticky");
   if (sticky.IsString()) limits.sticky = ParseStickyRule(sticky.As<Napi::String>());
   CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);
@@ -471,6 +478,7 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   set("accessLogLines", snapshot.access_lines);
   set("accessLogDropped", snapshot.access_lines_dropped);
   set("requestsFailed", snapshot.http.failed);
+  set("requestsReassigned", snapshot.http.reassigned);
   set("bytesRead", snapshot.http.bytes_read);
   set("bytesWritten", snapshot.http.bytes_written);
   set("memoryBytes", snapshot.memory_bytes);

@@ -32,6 +32,8 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       index_(index),
       limits_(limits),
       connections_max_(Share(limits.connections_max, thread_count)),
+      look_ms_(std::max<uint64_t>(limits.reassign_after_ms / 5, 1)),
+      quiet_ms_(std::max<uint64_t>(limits.reassign_after_ms / 2, 1)),
       shared_(shared),
       on_event_(std::move(on_event)),
       // Closed connections keep their slot until libuv lets go of the handle, one turn later.
@@ -279,10 +281,15 @@ void IoThread::ArmTimers() {
     uv_timer_start(&wheel_timer_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWheel(); },
                    static_cast<uint64_t>(next), 0);
   }
-  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&watchdog_)) == 0 && (exchanges_.live() > 0 || !queue_.empty())) {
-    uv_timer_start(&watchdog_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWatchdog(); },
-                   kStallMs, 0);
+  if (needs_watch_ && uv_is_active(reinterpret_cast<uv_handle_t*>(&watchdog_)) == 0) {
+    for (auto& lane : lanes_) lane->Mark(now_ms);
+    StartWatchdog(quiet_ms_);
   }
+}
+
+void IoThread::StartWatchdog(uint64_t after_ms) {
+  uv_timer_start(&watchdog_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWatchdog(); },
+                 after_ms, 0);
 }
 
 void IoThread::HandleWheel() {
@@ -292,37 +299,30 @@ void IoThread::HandleWheel() {
   wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<HttpConnection*>(entry->owner)->HandleTimer(); });
 }
 
+// Runs while requests wait, or a worker is in the middle of a batch; requests that are merely in flight, for however
+// long, need no watching.
 void IoThread::HandleWatchdog() {
   BeginEvent();
   now_ms = uv_now(loop);
   uint64_t in_rings = 0;
   uint64_t since_us = 0;
+  bool any_waits = !queue_.empty();
+  bool any_runs = false;
   for (auto& lane : lanes_) {
-    uint32_t head = LoadAcquire(&lane->control->request_head);
-    bool progressed = head != lane->progress_mark;
-    lane->progress_mark = head;
-    while (Exchange* exchange = lane->unclaimed.front()) {
-      if (!lane->IsStarted(exchange)) break;
-      exchange->link.Unlink();
-      lane->claimed.PushBack(exchange);
-      exchange->is_claimed = true;
-      lane->claimed_count++;
-      // Said again, and exactly, with the answer; but a worker that dies gives none.
-      if (exchange->claimed_us == 0) exchange->claimed_us = now_us;
-      progressed = true;
-    }
+    lane->Look(now_ms, now_us);
+    ShedOverdue(lane.get());
     Exchange* oldest = lane->unclaimed.front();
     if (oldest != nullptr) {
-      in_rings += lane->exchange_count - lane->claimed_count;
+      any_waits = true;
+      in_rings += lane->waiting_count();
       if (since_us == 0 || oldest->ready_us < since_us) since_us = oldest->ready_us;
     }
-    // Once stalled it stays the last choice until it moves, or the next requests would find out again, 5 ms each. What
-    // was taken back from it still lies in its ring: it moves as soon as it runs.
-    if (progressed) {
-      lane->is_stalled = false;
-    } else if (oldest != nullptr && now_ms - oldest->waiting_ms >= kStallMs) {
-      lane->is_stalled = true;
-    }
+    // Once stalled it stays the last choice until it moves, or the next requests would find out again, each in its
+    // turn. What was taken back from it still lies in its ring: it moves as soon as it runs.
+    const bool runs = lane->exchange_count > 0 && lane->is_worker_awake();
+    any_runs |= runs;
+    const bool waits_long = oldest != nullptr && now_ms - oldest->waiting_ms >= limits_.reassign_after_ms;
+    if ((runs || waits_long) && now_ms - lane->progressed_ms >= quiet_ms_) lane->is_stalled = true;
   }
   ring_gauge_.Set(in_rings);
   ring_since_us_.Set(since_us);
@@ -330,9 +330,28 @@ void IoThread::HandleWatchdog() {
     if (lane->is_stalled) MoveStalled(lane.get());
   }
   while (Exchange* exchange = queue_.front()) {
-    if (now_ms - exchange->waiting_ms < limits_.queue_timeout_ms) break;
+    if (!IsOverdue(exchange)) break;
     HttpConnection* connection = exchange->connection;
     Withdraw(exchange);
+    stats.shed_queue_timeout++;
+    connection->Fail(exchange, 503);
+  }
+  needs_watch_ = any_waits || any_runs;
+  // Who is in the middle of a batch with nobody waiting behind is only marked, for the dispatcher.
+  if (needs_watch_) StartWatchdog(any_waits ? look_ms_ : std::max<uint64_t>(limits_.reassign_after_ms, 1));
+}
+
+bool IoThread::IsOverdue(const Exchange* exchange) const {
+  return now_us - exchange->ready_us >= uint64_t{limits_.queue_timeout_ms} * 1000 && now_us > exchange->ready_us;
+}
+
+// Waiting has an end in a ring as it has in the queue.
+void IoThread::ShedOverdue(Lane* lane) {
+  while (Exchange* exchange = lane->unclaimed.front()) {
+    if (!IsOverdue(exchange) || !lane->TakeBack(exchange)) return;
+    HttpConnection* connection = exchange->connection;
+    Detach(exchange);
+    exchange->state = ExchangeState::kAnswering;
     stats.shed_queue_timeout++;
     connection->Fail(exchange, 503);
   }
@@ -373,8 +392,9 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
   exchange->text_length = MeasureText(head, request_address_length);
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
+  needs_watch_ = true;
   if (queue_.empty()) {
-    Lane* lane = ChooseLane(exchange, nullptr);
+    Lane* lane = ChooseLane(exchange);
     char* place;
     RequestRecord* record = lane == nullptr ? nullptr : lane->Reserve(exchange, body_length, &place);
     if (record != nullptr) {
@@ -398,8 +418,9 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
 void IoThread::DispatchStored(Exchange* exchange) {
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
+  needs_watch_ = true;
   if (queue_.empty()) {
-    Lane* lane = ChooseLane(exchange, nullptr);
+    Lane* lane = ChooseLane(exchange);
     if (lane != nullptr && lane->PushStored(exchange)) return;
   }
   Enqueue(exchange);
@@ -539,13 +560,13 @@ void IoThread::HandleAcceptError(int error) {
 
 // ---- the dispatcher -------------------------------------------------------------------------------------------------
 
-Lane* IoThread::ChooseLane(const Exchange* exchange, const Lane* except) {
+Lane* IoThread::ChooseLane(const Exchange* exchange) {
   if (exchange->sticky_key != 0) return ChooseStickyLane(exchange);
   Lane* best = nullptr;
   uint32_t best_load = UINT32_MAX;
   const uint32_t listener_index = exchange->connection->listener_index;
   for (auto& lane : lanes_) {
-    if (lane->state != Lane::State::kReady || lane.get() == except || !lane->Serves(listener_index)) continue;
+    if (lane->state != Lane::State::kReady || !lane->Serves(listener_index)) continue;
     uint32_t load = lane->slot->in_flight.load(std::memory_order_relaxed);
     if (load >= lane->slot->in_flight_max) continue;
     // Tunnels stay: their number is what is to be even, and not what else goes on at this moment.
@@ -617,7 +638,7 @@ void IoThread::DispatchQueued() {
     Exchange* next = queue_.Next(exchange);
     uint64_t bit = uint64_t{1} << std::min(exchange->connection->listener_index, 63u);
     bool is_stuck = (stuck & bit) != 0 && exchange->sticky_key == 0;
-    Lane* lane = is_stuck ? nullptr : ChooseLane(exchange, nullptr);
+    Lane* lane = is_stuck ? nullptr : ChooseLane(exchange);
     if (lane == nullptr) {
       // Those of other clients have other workers.
       if (exchange->sticky_key == 0) {
@@ -648,7 +669,8 @@ void IoThread::Detach(Exchange* exchange) {
   if (lane->state == Lane::State::kDraining && lane->exchange_count == 0) ReportDrained(lane);
 }
 
-// Gives what a worker has not started to others that have room and make progress.
+// Gives what a worker has not started to others that have room and make progress, the oldest first, as long as fewer
+// wait there: where every worker is busy for longer than a look apart, requests must not be carried to and fro.
 void IoThread::MoveStalled(Lane* lane) {
   for (Exchange* exchange = lane->unclaimed.front(); exchange != nullptr;) {
     Exchange* next = lane->unclaimed.Next(exchange);
@@ -661,15 +683,35 @@ void IoThread::MoveStalled(Lane* lane) {
       exchange = next;
       continue;
     }
-    Lane* target = ChooseLane(exchange, lane);
-    if (target == nullptr || target->is_stalled) return;
+    Lane* target = ChooseRefuge(exchange, lane);
+    if (target == nullptr) return;
+    const uint32_t ahead = target->waiting_count();
+    if (ahead > 0 && ahead + 1 >= lane->waiting_count()) return;
     if (lane->TakeBack(exchange)) {
       Detach(exchange);
       exchange->waiting_ms = now_ms;
+      stats.reassigned++;
       if (!target->PushStored(exchange)) Enqueue(exchange);
     }
     exchange = next;
   }
+}
+
+// Of the workers that make progress and have room, the one where the fewest wait.
+Lane* IoThread::ChooseRefuge(const Exchange* exchange, const Lane* from) {
+  Lane* best = nullptr;
+  uint64_t best_load = UINT64_MAX;
+  for (auto& lane : lanes_) {
+    if (lane->state != Lane::State::kReady || lane.get() == from || lane->is_stalled) continue;
+    if (!lane->Serves(exchange->connection->listener_index)) continue;
+    const uint32_t in_flight = lane->slot->in_flight.load(std::memory_order_relaxed);
+    if (in_flight >= lane->slot->in_flight_max) continue;
+    const uint64_t load = uint64_t{lane->waiting_count()} << 32 | in_flight;
+    if (load >= best_load) continue;
+    best_load = load;
+    best = lane.get();
+  }
+  return best;
 }
 
 void IoThread::ReportDrained(Lane* lane) {

@@ -33,6 +33,8 @@ struct ServerLimits {
   uint32_t connections_max = 10000;
   uint32_t request_queue_max = 4096;
   uint32_t queue_timeout_ms = 10000;
+  // A worker that leaves requests unstarted this long, without progress, loses them to another.
+  uint32_t reassign_after_ms = 5;
   StickyRule sticky;
   EdgeOptions edge;
 };
@@ -113,9 +115,6 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void Join();
 
  private:
-  // A worker that leaves requests unstarted this long, without progress, loses them to another.
-  static constexpr uint64_t kStallMs = 5;
-
   // HttpHost
   Exchange* AcquireExchange(HttpConnection* connection) override;
   void ReleaseExchange(Exchange* exchange) override;
@@ -140,6 +139,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void HandleMail();
   void HandleWheel();
   void HandleWatchdog();
+  void StartWatchdog(uint64_t after_ms);
   void ArmTimers();
   bool DrainLanes();
   void ReleaseLanes();
@@ -150,14 +150,16 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool PushBacklog(Exchange* exchange);
 
   // The dispatcher.
-  Lane* ChooseLane(const Exchange* exchange, const Lane* except);
+  Lane* ChooseLane(const Exchange* exchange);
   Lane* ChooseStickyLane(const Exchange* exchange);
   Lane* FindLane(uint32_t worker_id);
-  bool PushStored(Lane* lane, Exchange* exchange);
   void Enqueue(Exchange* exchange);
   void DispatchQueued();
   void Detach(Exchange* exchange);
   void MoveStalled(Lane* lane);
+  Lane* ChooseRefuge(const Exchange* exchange, const Lane* from);
+  bool IsOverdue(const Exchange* exchange) const;
+  void ShedOverdue(Lane* lane);
   void ReportDrained(Lane* lane);
   void CheckDrained();
   void PublishGauges();
@@ -167,6 +169,10 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   const uint32_t index_;
   const ServerLimits limits_;
   const uint32_t connections_max_;  // this thread's share
+  // How often lanes are looked at while requests wait in them, and how long nothing may move before a worker is taken
+  // to make no progress.
+  const uint64_t look_ms_;
+  const uint64_t quiet_ms_;
   SharedState* shared_;
   std::function<void(IoEvent)> on_event_;
   uv_loop_t own_loop_;
@@ -193,6 +199,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   uint64_t wheel_armed_ms_ = UINT64_MAX;
   uint64_t accept_error_logged_ms_ = 0;
   bool accepts_paused_ = false;
+  bool needs_watch_ = false;  // a request was given to a worker, or queued, since the watchdog last found none
   bool is_drained_reported_ = false;
   bool is_stopping_ = false;
 

@@ -179,6 +179,31 @@ bool Lane::IsStarted(Exchange* exchange) {
   return LoadAcquire(&record->claim) == kClaimed;
 }
 
+void Lane::Mark(uint64_t now_ms) {
+  progress_mark = LoadAcquire(&control->request_head);
+  progressed_ms = now_ms;
+}
+
+void Lane::Look(uint64_t now_ms, uint64_t now_us) {
+  const uint32_t head = LoadAcquire(&control->request_head);
+  bool has_moved = head != progress_mark;
+  progress_mark = head;
+  while (Exchange* exchange = unclaimed.front()) {
+    if (!IsStarted(exchange)) break;
+    exchange->link.Unlink();
+    claimed.PushBack(exchange);
+    exchange->is_claimed = true;
+    claimed_count++;
+    // Said again, and exactly, with the answer; but a worker that dies gives none.
+    if (exchange->claimed_us == 0) exchange->claimed_us = now_us;
+    has_moved = true;
+  }
+  // It has read all there is and waits for events: there is nothing it could make progress with.
+  const bool is_done = head == control->request_tail && !is_worker_awake();
+  if (has_moved || is_done) is_stalled = false;
+  if (has_moved) progressed_ms = now_ms;
+}
+
 bool Lane::TakeBack(Exchange* exchange) {
   if (exchange->is_claimed || requests.IsConsumed(exchange->ring_position)) return false;
   auto* record = reinterpret_cast<RequestRecord*>(requests.At(exchange->ring_position));

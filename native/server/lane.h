@@ -1,4 +1,23 @@
 // The rings between one worker and one I/O thread, and the requests that went down them.
+//
+// Why a request runs once, and none is lost, though it may be taken back from a worker that makes no progress:
+//
+// Claim:     a record is published unclaimed. The worker starts it after it has taken `claim` from kUnclaimed to
+//            kClaimed; the I/O thread takes it back by taking the same word from kUnclaimed to kTakenBack. Both are
+//            compare-exchanges on one word that never returns to kUnclaimed while the record lies in the ring, so one
+//            of the two succeeds and the other fails: a request is the worker's or ours, never both and never nobody's.
+// Reuse:     the word is written anew only when the record's place is, by this thread, which is the ring's producer,
+//            and after the worker gave it back (`head`). So between our look at `head` and our exchange the place still
+//            holds the record that we mean, whatever the worker does meanwhile; were it consumed already, its position
+//            would say so (RingProducer::IsConsumed), and were it claimed, the exchange fails.
+// Contents:  the worker writes nothing in a record but that word, so text and body are whole when we copy them, and
+//            blocks named by the record are ours again: a worker takes its hold of them only after it has claimed.
+// Once:      what was taken back is out of this lane's lists before it is put into another ring, under the same id. The
+//            old record stays where it is; its worker skips it.
+// Stale:     a worker answers by id, and an answer counts only while the exchange belongs to its lane. A worker never
+//            answers what it did not claim; what it claimed is never given to another lane.
+//
+// test/native/ring_thread_test.cc runs this under the thread sanitizer.
 #ifndef HORNET_SERVER_LANE_H_
 #define HORNET_SERVER_LANE_H_
 
@@ -9,6 +28,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/atomic.h"
 #include "base/list.h"
 #include "http/exchange.h"
 #include "loop/waker.h"
@@ -69,6 +89,14 @@ class Lane {
   // Takes a request back that the worker has not started: its text and body are the exchange's again.
   bool TakeBack(Exchange* exchange);
   bool IsStarted(Exchange* exchange);
+  // Takes down what the worker has started since the last look, and whether anything moved.
+  void Look(uint64_t now_ms, uint64_t now_us);
+  // Looks begin, or begin again: nothing is known of the time before.
+  void Mark(uint64_t now_ms);
+  // Requests that the worker had not started at the last look, or was given since.
+  uint32_t waiting_count() const { return exchange_count - claimed_count; }
+  // It is in the middle of its records, or about to begin.
+  bool is_worker_awake() const { return LoadAcquire(&control->worker_asleep) == 0; }
   // After the worker's end: lets go of the blocks in what it never read.
   void DropUnread();
 
@@ -95,7 +123,8 @@ class Lane {
   uint32_t exchange_count = 0;
   uint32_t claimed_count = 0;  // of those, the ones known to be started
   uint32_t progress_mark = 0;  // request_head at the last look
-  bool is_stalled = false;     // it made no progress with requests waiting
+  uint64_t progressed_ms = 0;  // the last look that found anything moved
+  bool is_stalled = false;     // it makes no progress, and has something to do
   bool needs_wake = false;
   bool is_drain_reported = false;
 

@@ -238,6 +238,15 @@ export const settingsTable = {
     defaultText: '10s',
     needsRestart: true,
   }),
+  reassignAfterMs: one({
+    flag: '--reassign-after',
+    group: 'Pool',
+    summary: 'Time after which requests that a busy worker has not begun go to another.',
+    kind: duration(1, 60_000),
+    default: () => 5,
+    defaultText: '5ms',
+    needsRestart: true,
+  }),
   nodeArgs: many({
     flag: '--node-arg',
     group: 'Pool',

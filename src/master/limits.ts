@@ -27,6 +27,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     connectionsMax: settings.maxConnections,
     requestQueueMax: settings.requestQueue,
     queueTimeoutMs: settings.queueTimeoutMs,
+    reassignAfterMs: settings.reassignAfterMs,
     headerTimeoutMs: settings.headerTimeoutMs,
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,

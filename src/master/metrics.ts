@@ -103,6 +103,12 @@ function requestFamilies(stats: NativeStats): Family[] {
         ...stats.shed,
       },
     ),
+    single(
+      'hornet_requests_reassigned_total',
+      'counter',
+      'Requests taken back from a worker that made no progress, and given to another.',
+      stats.requestsReassigned,
+    ),
     single('hornet_requests_failed_total', 'counter', 'Requests whose worker was lost.', stats.requestsFailed),
     single(
       'hornet_requests_aborted_total',

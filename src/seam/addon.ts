@@ -24,6 +24,8 @@ export interface NativeLimits {
   /** Requests waiting for a worker, over all I/O threads; beyond: 503. */
   requestQueueMax: number
   queueTimeoutMs: number
+  /** A worker that leaves requests unstarted this long, without progress, loses them to another. Default 5. */
+  reassignAfterMs?: number
   headerTimeoutMs: number
   bodyTimeoutMs: number
   keepAliveMs: number
@@ -129,6 +131,8 @@ export interface NativeStats {
   requestsShed: number
   /** 502 answers because a worker died. */
   requestsFailed: number
+  /** Requests taken back from a worker that made no progress, and given to another. */
+  requestsReassigned: number
   /** Requests refused before dispatch, by status code. */
   rejected: Record<string, number>
   bytesRead: number

@@ -4,22 +4,40 @@
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
+import type { RequestView } from '../../src/control/api.js'
+import { startControlled } from '../control/fixtures/control.js'
 import { within } from '../support/deadline.js'
 import { startHornet } from '../support/hornet.js'
-import { connect, get, message } from '../support/http.js'
+import { connect, get, message, type RawConnection, type Target } from '../support/http.js'
 
 const app = 'test/http/fixtures/app.mjs'
+const folder = mkdtempSync(join(tmpdir(), 'hornet-blocked-'))
+after(() => rmSync(folder, { recursive: true }))
+
+/** Resolves when a worker is in the middle of a request that blocks it, until a word is written to the pipe. */
+async function block(target: Target, name: string): Promise<{ connection: RawConnection; pipe: FileHandle }> {
+  const path = join(folder, name)
+  execFileSync('mkfifo', [path])
+  const connection = await connect(target)
+  connection.write(message('GET', `/block?${encodeURIComponent(path)}`))
+  // Succeeds once the worker has opened it for reading.
+  return { connection, pipe: await within(open(path, 'w'), 'worker that blocks') }
+}
+
+async function free({ pipe }: { pipe: FileHandle }): Promise<void> {
+  await pipe.writeFile('go')
+  await pipe.close()
+}
 
 test('requests behind a blocked worker are served by the other one', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hornet-blocked-'))
   const pipe = join(folder, 'pipe')
   execFileSync('mkfifo', [pipe])
-  try {
+  {
     await using hornet = await startHornet({ app, args: ['--workers', '2'] })
     await hornet.waitForLog(/worker 1 ready/)
     await hornet.waitForLog(/worker 2 ready/)
@@ -58,7 +76,59 @@ test('requests behind a blocked worker are served by the other one', async () =>
     assert.ok(!threads.has(Number(blocked.text)))
     assert.equal((await get(hornet)).text, 'hello')
     for (const connection of [...connections, blocking]) connection.destroy()
-  } finally {
-    rmSync(folder, { recursive: true })
   }
+})
+
+test('a worker that blocks is given nothing new while another is free, however many requests wait in that one', async () => {
+  await using server = await startControlled({ app, workers: 2 })
+  const { hornet, ask } = server
+  const reassigned = async () =>
+    Number(/^hornet_requests_reassigned_total (\d+)$/m.exec((await ask('GET', '/metrics')).text)?.[1])
+  const blocked = await block(hornet, 'one')
+  // By the number of requests the blocked worker, which has one, would be the one to choose.
+  const held = await Promise.all(Array.from({ length: 5 }, () => connect(hornet)))
+  for (const [index, connection] of held.entries()) connection.write(message('GET', `/hold/${index}`))
+  const isHeld = ({ url, state }: RequestView) => url.startsWith('/hold/') && state === 'running'
+  while ((await ask('GET', '/requests')).json.requests.filter(isHeld).length < held.length);
+  const before = await reassigned()
+  for (let count = 0; count < 100; count++) assert.equal((await get(hornet, '/text/a')).text, 'a')
+  assert.ok((await reassigned()) - before <= 1, `${before} before, ${await reassigned()} after`)
+  await free(blocked)
+  assert.equal((await blocked.connection.readResponse()).status, 200)
+  for (const connection of [...held, blocked.connection]) connection.destroy()
+})
+
+test('with no other worker to go to, who waits is answered 503 at --queue-timeout, and never run', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--queue-timeout', '200ms'] })
+  const blocked = await block(hornet, 'two')
+  const behind = await connect(hornet)
+  behind.write(message('GET', '/text/never'))
+  const shed = await behind.readResponse()
+  assert.deepEqual([shed.status, shed.headers.connection], [503, 'keep-alive'])
+  assert.match(shed.headers['retry-after'] ?? '', /^\d+$/)
+  await free(blocked)
+  assert.equal((await blocked.connection.readResponse()).status, 200)
+  behind.write(message('GET', '/seen/count'))
+  assert.equal((await behind.readResponse()).text, '1', 'the request that blocked')
+  behind.destroy()
+  blocked.connection.destroy()
+})
+
+test('requests that are merely in flight cost nothing', { skip: process.platform !== 'linux' }, async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--keep-alive', '500ms'] })
+  const held = await Promise.all(Array.from({ length: 10 }, () => connect(hornet)))
+  for (const [index, connection] of held.entries()) connection.write(message('GET', `/hold/${index}`))
+  const idle = await connect(hornet)
+  idle.write(message('GET', '/text/a'))
+  assert.equal((await idle.readResponse()).text, 'a')
+  const tasks = `/proc/${hornet.pid}/task`
+  const io = readdirSync(tasks).find((id) => readFileSync(`${tasks}/${id}/comm`, 'utf8').startsWith('hornet-io'))
+  const wakeUps = () =>
+    Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(readFileSync(`${tasks}/${io}/status`, 'utf8'))?.[1])
+  const before = wakeUps()
+  await idle.readToEnd()
+  const count = wakeUps() - before
+  console.log(`the I/O thread woke up ${count} times in half a second`)
+  assert.ok(count < 20, `${count} times: a timer of 5 ms would be 100`)
+  for (const connection of held) connection.destroy()
 })

@@ -3,9 +3,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "harness.h"
 #include "ring/spsc_ring.h"
@@ -320,6 +322,109 @@ TEST(ARequestIsClaimedOrTakenBackNeverBoth) {
   }
   printf("  %u claimed, %u taken back\n", claims, kRequests - claims);
   EXPECT(claims > 0 && claims < kRequests);
+}
+
+// Two workers, each busy for a while now and then. What one has not begun is moved to the other, also back again, the
+// oldest first: every request runs once, in one of the two.
+TEST(RequestsMoveBetweenTwoWorkersAndEachRunsOnce) {
+  constexpr uint32_t kRequests = 60'000;
+  constexpr uint32_t kLength = sizeof(RequestRecord) + 16;
+  struct Waiting {
+    uint32_t number;
+    uint32_t position;
+  };
+  std::vector<std::atomic<uint32_t>> runs(kRequests);
+  std::atomic<uint32_t> run_count{0};
+  std::unique_ptr<Shared> shared[2] = {std::make_unique<Shared>(), std::make_unique<Shared>()};
+  std::thread workers[2];
+  for (uint32_t which = 0; which < 2; ++which) {
+    workers[which] = std::thread([&, which] {
+      RingConsumer consumer(&shared[which]->tail, &shared[which]->head, shared[which]->data, kCapacity);
+      Random random(11 + which);
+      while (run_count.load(std::memory_order_relaxed) < kRequests) {
+        const uint8_t* at = consumer.Front();
+        if (at == nullptr) {
+          std::this_thread::yield();
+          continue;
+        }
+        auto* record = const_cast<RequestRecord*>(reinterpret_cast<const RequestRecord*>(at));
+        const uint32_t number = record->exchange;
+        if (CompareExchange(&record->claim, kUnclaimed, kClaimed)) {
+          if (std::memcmp(record + 1, &number, sizeof(number)) != 0) abort();
+          if (random.Below(32) == 0) {
+            for (uint32_t i = random.Below(64); i > 0; --i) std::this_thread::yield();
+          }
+          runs[number].fetch_add(1, std::memory_order_relaxed);
+          run_count.fetch_add(1, std::memory_order_relaxed);
+        }
+        consumer.Pop();
+        consumer.Release();
+      }
+    });
+  }
+  RingProducer producers[2] = {{&shared[0]->tail, &shared[0]->head, shared[0]->data, kCapacity},
+                               {&shared[1]->tail, &shared[1]->head, shared[1]->data, kCapacity}};
+  std::deque<Waiting> unclaimed[2];
+  uint32_t moves = 0;
+  const auto push = [&](uint32_t which, uint32_t number) {
+    RingProducer& producer = producers[which];
+    uint8_t* at = producer.Reserve(kLength);
+    if (at == nullptr) return false;
+    auto* record = reinterpret_cast<RequestRecord*>(at);
+    std::memset(record, 0, sizeof(*record));
+    record->length = kLength;
+    record->kind = kRequest;
+    record->claim = kUnclaimed;
+    record->exchange = number;
+    std::memcpy(record + 1, &number, sizeof(number));
+    unclaimed[which].push_back({number, producer.next_position()});
+    producer.Publish(kLength);
+    return true;
+  };
+  // As Lane::Look(): what was started leaves the list.
+  const auto look = [&](uint32_t which) {
+    while (!unclaimed[which].empty()) {
+      const uint32_t position = unclaimed[which].front().position;
+      if (!producers[which].IsConsumed(position) &&
+          LoadAcquire(&reinterpret_cast<RequestRecord*>(producers[which].At(position))->claim) != kClaimed) {
+        break;
+      }
+      unclaimed[which].pop_front();
+    }
+  };
+  const auto move = [&](uint32_t from) {
+    look(from);
+    std::deque<Waiting>& waiting = unclaimed[from];
+    for (size_t i = 0, count = waiting.size(); i < count; ++i) {
+      const Waiting oldest = waiting.front();
+      waiting.pop_front();
+      if (producers[from].IsConsumed(oldest.position)) continue;
+      auto* record = reinterpret_cast<RequestRecord*>(producers[from].At(oldest.position));
+      if (!CompareExchange(&record->claim, kUnclaimed, kTakenBack)) continue;
+      if (record->exchange != oldest.number) abort();
+      ++moves;
+      // The other one has no room: it waits in a queue of ours, which here is to try the first again.
+      while (!push(1 - from, oldest.number) && !push(from, oldest.number)) std::this_thread::yield();
+    }
+  };
+  Random random(5);
+  for (uint32_t number = 0; number < kRequests; ++number) {
+    while (!push(random.Below(2), number)) {
+      move(random.Below(2));
+      std::this_thread::yield();
+    }
+    if (random.Below(16) == 0) move(random.Below(2));
+  }
+  while (run_count.load() < kRequests) {
+    move(random.Below(2));
+    std::this_thread::yield();
+  }
+  for (std::thread& worker : workers) worker.join();
+  for (uint32_t number = 0; number < kRequests; ++number) {
+    if (runs[number].load() != 1) EXPECT_EQ(number, UINT32_MAX);  // names the request
+  }
+  printf("  %u requests, moved %u times\n", kRequests, moves);
+  EXPECT(moves > 100);
 }
 
 }  // namespace hornet
