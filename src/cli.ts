@@ -13,12 +13,17 @@ import { type Command, runMaster } from './master/arbiter.js'
 import { type BannerFacts, formatBanner, summarize } from './master/banner.js'
 import { checkApplication } from './master/check.js'
 import { CommandQueue } from './master/command-queue.js'
+import type { AskedCommand } from './master/commands.js'
 import type { Configuration } from './master/configuration.js'
 import { examineApplication } from './master/doctor.js'
 import { formatFindings, statusOf } from './master/findings.js'
+import { type GuardEvent, runGuard } from './master/guard.js'
+import { GuardLink } from './master/guard-link.js'
 import { type Inheritance, takeInheritance } from './master/inheritance.js'
+import { PidFile } from './master/pid-file.js'
 import { installSignals } from './master/signals.js'
 import { captureOutput, writeStandard } from './master/standard-streams.js'
+import type { Origin } from './master/successor.js'
 import { type Addon, loadAddon } from './seam/addon.js'
 import { readVersion } from './version.js'
 
@@ -31,12 +36,14 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const version = readVersion()
   // Before anything slow: a HUP or TERM that comes while we start must not kill us half-way.
   const queue = new CommandQueue<Command>()
-  installSignals((command) => queue.push(command))
+  const signals = new CommandQueue<AskedCommand>()
+  const inheritance = takeInheritance(env, process.pid)
+  const guard = inheritance.guard && new GuardLink(inheritance.guard, process, (command) => queue.push(command))
+  installSignals((command) => (guard ? guard.noteSignal(command) : signals.push(command)))
 
   const doctor = doctorCommand(words)
   const argv = doctor?.argv ?? words
   // As they are now: --env and --chdir change both, and a reload reads the same once more.
-  const inheritance = takeInheritance(env, process.pid)
   const input: LoadInput = { argv, env: { ...env }, version }
   // The service manager listens to this process alone; an application that found these would speak for it.
   for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete env[name]
@@ -56,6 +63,11 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
   }
   prepareProcess(settings)
   const configuration = resolveApp(loaded, inheritance)
+  const origin = { script: process.argv[1], argv, env: { ...input.env }, folder: folderAsNamed(folder, env.PWD) }
+  if (settings.guard && !guard && !doctor && !settings.checkConfig) {
+    return guardServer(settings, { origin, inheritance, signals })
+  }
+  signals.passOn((command) => queue.push(command))
   const addon = loadAddon()
   exitWithin = addon.exitWithin
   if (doctor) {
@@ -90,13 +102,16 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
         if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
         return resolveApp(again, inheritance)
       },
-      origin: { script: process.argv[1], argv, env: { ...input.env }, folder: folderAsNamed(folder, env.PWD) },
+      origin,
       inheritance,
+      guard,
       addon,
       logger,
       queue,
       onServing(addresses) {
-        const { pid, version: nodeVersion } = process
+        const { version: nodeVersion } = process
+        // The process to signal.
+        const pid = inheritance.guard?.pid ?? process.pid
         const facts: BannerFacts = {
           version,
           nodeVersion,
@@ -117,6 +132,26 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     logger.close()
   }
   return 0
+}
+
+interface GuardParts {
+  origin: Origin
+  inheritance: Inheritance
+  signals: CommandQueue<AskedCommand>
+}
+
+/** With --guard: this process is the guard, and the server another one. Resolves to the exit status. */
+async function guardServer(settings: Settings, { origin, inheritance, signals }: GuardParts): Promise<number> {
+  const { logLevel, logFormat, errorLogfile, bind, pid } = settings
+  const pidFile = new PidFile(pid)
+  try {
+    const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })
+    const queue = new CommandQueue<GuardEvent>()
+    signals.passOn((command) => queue.push(command))
+    return await runGuard({ origin, inheritance, binds: bind, pidFile, logger, queue })
+  } finally {
+    pidFile.remove()
+  }
 }
 
 /** `hornet doctor [--json] [OPTIONS] APP`. A file of that name is still `./doctor`. */

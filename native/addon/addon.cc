@@ -1,4 +1,7 @@
+#include <fcntl.h>
 #include <napi.h>
+
+#include <cerrno>
 
 #include "addon/server_object.h"
 #include "addon/standard_streams.h"
@@ -26,6 +29,12 @@ static Napi::Value NotifyManager(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), error);
 }
 
+// Another descriptor of the same socket, which Node has no call for; or a negative errno.
+static Napi::Value DuplicateFd(const Napi::CallbackInfo& info) {
+  int fd = fcntl(info[0].As<Napi::Number>().Int32Value(), F_DUPFD_CLOEXEC, 3);
+  return Napi::Number::New(info.Env(), fd < 0 ? -errno : fd);
+}
+
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* constructors = new Constructors;
   constructors->server = Napi::Persistent(ServerObject::Define(env));
@@ -36,6 +45,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("attachWorker", Napi::Function::New<AttachWorker>(env, "attachWorker"));
   DefineStandardStreams(env, exports);
   exports.Set("notifyManager", Napi::Function::New<NotifyManager>(env, "notifyManager"));
+  exports.Set("duplicateFd", Napi::Function::New<DuplicateFd>(env, "duplicateFd"));
   return exports;
 }
 

@@ -529,6 +529,15 @@ export const settingsTable = {
     default: (): readonly (readonly [name: string, value: string])[] => [],
     defaultText: '',
   }),
+  guard: one({
+    flag: '--guard',
+    group: 'Process',
+    summary: 'Keep the addresses open in a process of their own, which starts the server again when its process dies.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+    needsRestart: true,
+  }),
   reload: one({
     flag: '--reload',
     group: 'Process',

@@ -10,6 +10,8 @@ export interface StatusView {
   version: string
   nodeVersion: string
   pid: number
+  /** With --guard: the process that keeps this one, and how often it had to start it anew. */
+  guard: { pid: number; restarts: number } | null
   /** Path of the application's module. */
   app: string
   state: ServerState

@@ -16,7 +16,7 @@ export function describeStatus(status: StatusView): string[] {
     ['version', `hornet ${status.version} on Node.js ${status.nodeVersion}`],
     ['app', `${formatText(status.app)}, generation ${status.generation}`],
     ['listening', status.addresses.map(formatText).join(' ')],
-    ['pid', `${status.pid}, up ${formatSpan(status.uptimeMs)}`],
+    ['pid', `${status.pid}, up ${formatSpan(status.uptimeMs)}${describeGuard(status.guard)}`],
     [
       'workers',
       `${workers.ready} of ${workers.wanted} ready${count(workers.booting, 'booting')}${count(workers.draining, 'draining')}`,
@@ -35,6 +35,10 @@ export function describeStatus(status: StatusView): string[] {
     ['exits', exits.length > 0 ? exits.join(', ') : 'none'],
   ]
   return rows.map(([name, value]) => `${name.padEnd(12)}${value}`)
+}
+
+function describeGuard(guard: StatusView['guard']): string {
+  return guard === null ? '' : `; guarded by ${guard.pid}, which restarted it ${formatCount(guard.restarts)} times`
 }
 
 export function describeWorkers(workers: readonly WorkerView[]): string[] {

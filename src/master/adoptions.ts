@@ -3,28 +3,11 @@
  * own means and with Node's errors; the native core accepts there, and gives the requests to the workers that asked.
  */
 import { closeSync } from 'node:fs'
-import net from 'node:net'
 import { constants } from 'node:os'
 import type { Settings } from '../config/settings.js'
 import type { ListenAnswer, ListenRequest } from '../protocol.js'
 import type { BoundAddress, ListenerOptions, NativeServer } from '../seam/addon.js'
-
-/** What Node binds, as far as it matters here. */
-interface Handle {
-  readonly fd: number
-  getsockname?: (out: object) => number
-  close(): void
-}
-
-type CreateHandle = (
-  address: string | null,
-  port: number | null,
-  addressType: number | null,
-  fd: number | undefined,
-  flags: number | undefined,
-) => Handle | number
-
-const { _createServerHandle: createHandle } = net as unknown as { _createServerHandle: CreateHandle }
+import { createHandle, type Handle } from './server-handle.js'
 
 const addressInUse = -constants.errno.EADDRINUSE
 
@@ -61,6 +44,8 @@ export interface AdoptionsOptions {
   openBinds: () => Promise<void>
   /** What workers of a predecessor had bound: descriptors by the name `descriptors()` gave. */
   inherited: Map<string, number>
+  /** One was opened or closed. */
+  onChange: () => void
 }
 
 const adoptedPrefix = 'adopted '
@@ -245,6 +230,7 @@ export class Adoptions {
         const address = server.listen({ kind: 'fd', fd: handle.fd, backlog, isLent: true }, options)
         const adopted = { address, handle, name: isTcp ? name : undefined, adopters: new Set<number>() }
         this.#adopted.set(key, adopted)
+        this.#options.onChange()
         return adopted
       } catch (thrown) {
         const { errno } = thrown as NodeJS.ErrnoException // the core throws nothing else
@@ -267,6 +253,7 @@ export class Adoptions {
     this.#adopted.delete(key)
     this.#options.server.closeListener(address.index)
     handle.close()
+    this.#options.onChange()
   }
 }
 

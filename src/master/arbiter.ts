@@ -19,12 +19,13 @@ import { type AskedCommand, createControl, type MasterControl, MasterEvents, typ
 import { type Configuration, firstWorkers, poolLimits, reconfigure } from './configuration.js'
 import { ControlDesk } from './control-desk.js'
 import type { FileWatcher } from './file-watcher.js'
+import type { GuardLink } from './guard-link.js'
 import { HookRunner } from './hooks.js'
 import type { Inheritance } from './inheritance.js'
 import { nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
 import { formatAddress, Listeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
-import { acquirePidFile, takePidFile } from './pid-file.js'
+import { PidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
 import { ServiceManager } from './service-manager.js'
@@ -44,6 +45,8 @@ export interface MasterOptions {
   /** How this process was started, and what it was given then. */
   origin: Origin
   inheritance: Inheritance
+  /** With --guard: this is the server that it keeps. */
+  guard?: GuardLink
   addon: Addon
   logger: Logger
   /** Signal handlers push into it already. */
@@ -67,12 +70,13 @@ const outletsRetryMs = 50
  *   (`ERR_HORNET_APP_…`, with its `Failure` as cause) when no worker can load the application.
  */
 export async function runMaster(options: MasterOptions): Promise<void> {
-  const { addon, queue, logger, inheritance } = options
+  const { addon, queue, logger, inheritance, guard } = options
   const { settings, hooks } = options.configuration
   const runner = new HookRunner(hooks, logger)
-  const pidFile = new PidFile(settings.pid)
+  // It names the guard, when there is one, which has written it.
+  const pidFile = new PidFile(guard ? undefined : settings.pid)
   // A successor gets it when it serves.
-  if (inheritance.readyFd === undefined) pidFile.acquire()
+  if (!inheritance.hasPredecessor) pidFile.acquire()
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
   let desk: ControlDesk | undefined
   try {
@@ -96,10 +100,15 @@ export async function runMaster(options: MasterOptions): Promise<void> {
       await runner.demand('onStarting', { pid: process.pid })
       const owner = findAccount(settings.user, settings.group)
       const [adopted, inherited] = partition(inheritance.listeners, isAdopted)
-      const listeners = new Listeners({ server, settings, inherited, owner })
+      let adoptions: Adoptions | undefined
+      const descriptors = () => [...listeners.descriptors(), ...(adoptions?.descriptors() ?? [])]
+      const onChange = async () => guard?.hold(addon, descriptors)
+      const listeners = new Listeners({ server, settings, inherited, owner, onChange })
       const areBindsGiven = !isOpenedLate(options.configuration)
       if (areBindsGiven || inherited.size > 0) await listeners.open(settings.bind)
       listeners.closeUnused()
+      // Who made them has died: they are this one's to remove.
+      if (!inheritance.hasPredecessor) listeners.ownPaths()
       if (owner) {
         logger.chown(owner.uid, owner.gid)
         // It opens both again when they are rotated.
@@ -107,7 +116,7 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         becomeAccount(owner)
       }
       const openBinds = () => listeners.open(settings.bind)
-      const adoptions = new Adoptions({ server, settings, listeners, areBindsGiven, openBinds, inherited: adopted })
+      adoptions = new Adoptions({ server, settings, listeners, areBindsGiven, openBinds, inherited: adopted, onChange })
       const onDesk = (made: ControlDesk) => {
         desk = made
       }
@@ -116,6 +125,10 @@ export async function runMaster(options: MasterOptions): Promise<void> {
       } finally {
         adoptions.close()
       }
+    } catch (error) {
+      // The guard holds those sockets, and the next server will want them found.
+      if (guard) server.leavePaths()
+      throw error
     } finally {
       server.close()
     }
@@ -142,28 +155,6 @@ function partition<V>(
   return [first, second]
 }
 
-/** The pid file, if there is one. */
-class PidFile {
-  readonly #path: string | undefined
-  #remove: (() => void) | undefined
-
-  constructor(path: string | undefined) {
-    this.#path = path
-  }
-
-  acquire(): void {
-    if (this.#path !== undefined) this.#remove = acquirePidFile(this.#path)
-  }
-
-  take(): void {
-    if (this.#path !== undefined) this.#remove = takePidFile(this.#path)
-  }
-
-  remove(): void {
-    this.#remove?.()
-  }
-}
-
 /**
  * The default addresses, and those a platform gives in PORT, are for applications that do not listen by themselves: a
  * script takes its port from PORT too.
@@ -179,16 +170,17 @@ async function arbitrate(
   ioControl: SharedArrayBuffer,
   { listeners, adoptions, pidFile, onDesk }: Parts,
 ): Promise<void> {
-  const { logger, queue, origin, inheritance } = options
+  const { logger, queue, origin, inheritance, guard } = options
   const manager = new ServiceManager(options.addon, origin.env, process.pid)
   /** What holds: for workers of a generation that is being started, see `reloads`. */
   let configuration = options.configuration
   const workers = new Map<number, WorkerHandle>()
   const events = new MasterEvents()
   const reloads = new Reloads(readAgain, (event) => queue.push(event))
-  let succession: { successor: Successor; reply?: Reply<{ pid: number }> } | undefined
+  let succession: { successor: Pick<Successor, 'abandon'>; reply?: Reply<{ pid: number }> } | undefined
   let isSucceeded = false
-  let { readyFd } = inheritance
+  /** What it inherited is not all in use, and a predecessor not told to leave. */
+  let isHeir = inheritance.hasPredecessor || inheritance.listeners.size > 0
   let scaling = autoscaleStart
   /** A file has changed since the reload that is under way began. */
   let isOutdated = false
@@ -210,11 +202,19 @@ async function arbitrate(
     },
   )
   options.onControl?.(control)
-  const desk = new ControlDesk({ control, version: readVersion(), server, workers, logCounts: logger.counts })
+  const guardFacts = inheritance.guard
+  const desk = new ControlDesk({
+    control,
+    version: readVersion(),
+    server,
+    workers,
+    logCounts: logger.counts,
+    guardFacts,
+  })
   onDesk(desk)
   let closeOutlets = () => {}
   // A predecessor has the control address until it leaves.
-  if (readyFd === undefined) closeOutlets = await openOutlets(configuration.settings, desk, logger)
+  if (!inheritance.hasPredecessor) closeOutlets = await openOutlets(configuration.settings, desk, logger)
 
   const watcher = await watchFiles()
   // From this thread's event loop: it says that this very loop turns.
@@ -304,18 +304,15 @@ async function arbitrate(
 
   /** Tells a predecessor to leave, once everything here is as wanted. */
   function takeOver(): void {
-    const ready = pool.workers.filter(({ state }) => state === 'ready').length
-    if (readyFd === undefined || pool.phase !== 'serving' || ready < pool.wanted) return
-    try {
-      pidFile.take()
-    } catch (error) {
-      if (!(error instanceof HornetError)) throw error
-      logger.error(error.message)
-    }
-    listeners.ownPaths()
+    if (!isHeir || pool.phase !== 'serving') return
+    if (pool.workers.filter(({ state }) => state === 'ready').length < pool.wanted) return
+    isHeir = false
     adoptions.closeUnused()
-    announceReady(readyFd)
-    readyFd = undefined
+    if (!inheritance.hasPredecessor) return
+    pidFile.tryTake(logger)
+    listeners.ownPaths()
+    guard?.succeeds()
+    if (inheritance.readyFd !== undefined) announceReady(inheritance.readyFd)
     void openOutletsLate()
   }
 
@@ -343,15 +340,21 @@ async function arbitrate(
       reply?.reject(refused(`no upgrade: ${why}`))
       return
     }
-    const successor = new Successor({
+    succession = { successor: startSuccessor(), reply }
+    logger.info('upgrading: a new process is being started')
+  }
+
+  function startSuccessor(): Pick<Successor, 'abandon'> {
+    const timeoutMs = configuration.settings.bootTimeoutMs + startMsMax
+    // The guard's child as this one is, so that the guard can keep it.
+    if (guard) return guard.upgrade(timeoutMs)
+    return new Successor({
       origin,
       listeners: [...listeners.descriptors(), ...adoptions.descriptors()],
       activatedCount: inheritance.binds?.length ?? 0,
-      timeoutMs: configuration.settings.bootTimeoutMs + startMsMax,
+      timeoutMs,
       onEvent: (event) => queue.push(event),
     })
-    succession = { successor, reply }
-    logger.info('upgrading: a new process is being started')
   }
 
   function leaveTo(pid: number): PoolInput | undefined {
@@ -363,7 +366,7 @@ async function arbitrate(
     closeOutlets()
     closeOutlets = () => {}
     server.leavePaths()
-    manager.successor(pid)
+    if (!guard) manager.successor(pid)
     events.emit({ type: 'succeeded', pid })
     return { type: 'shutdown', mode: 'graceful' }
   }
@@ -516,6 +519,12 @@ async function arbitrate(
     events.emit({ type: 'reload-failed', code, message })
   }
 
+  /** Its sockets first: as long as it held them the kernel would take connections that nobody will accept. */
+  async function drainWithGuard(link: GuardLink): Promise<void> {
+    await link.hold(options.addon, () => [])
+    if (pool.phase !== 'ended') server.drain(false)
+  }
+
   function noteRemoved({
     workerId,
     requestsFailed,
@@ -561,13 +570,15 @@ async function arbitrate(
       }
       case 'serve':
         server.start()
+        guard?.serving()
         options.onServing(adoptions.addresses)
         manager.ready(statusLine())
         runner.call('whenReady', { pid: process.pid, addresses: adoptions.addresses.map(formatAddress) })
         return
       case 'drain-server':
         listeners.stop()
-        server.drain(isSucceeded)
+        if (guard && !isSucceeded) void drainWithGuard(guard)
+        else server.drain(isSucceeded)
         if (!isSucceeded) manager.stopping()
         for (const worker of workers.values()) worker.announceEnd()
         return

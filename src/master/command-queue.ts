@@ -8,11 +8,22 @@ const timerMsMax = 2 ** 31 - 1
 export class CommandQueue<Command> {
   readonly #commands: Command[] = []
   #wake: (() => void) | undefined
+  #next: ((command: Command) => void) | undefined
 
   /** Never blocks and never throws, so that signal handlers may call it. */
   push(command: Command): void {
+    if (this.#next !== undefined) {
+      this.#next(command)
+      return
+    }
     this.#commands.push(command)
     this.#wake?.()
+  }
+
+  /** What waits here goes on to `push`, and so does what comes: another queue takes its place. */
+  passOn(push: (command: Command) => void): void {
+    this.#next = push
+    for (const command of this.#commands.splice(0)) push(command)
   }
 
   /** Waits for the next command; undefined when `timeoutMs` (may be infinite) passes first. One caller at a time. */

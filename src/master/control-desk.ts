@@ -21,6 +21,7 @@ import { type AppMetric, mergeAppMetrics, retireAppMetrics } from '../metrics/me
 import type { StatsdLook } from '../metrics/statsd.js'
 import type { NativeEvent, NativeHistogram, NativeRequest, NativeServer } from '../seam/addon.js'
 import type { MasterControl } from './commands.js'
+import type { GuardFacts } from './inheritance.js'
 import { takeCpuProfile, takeStack, withinMs } from './inspect.js'
 import { collectFamilies, statusName } from './metrics.js'
 import type { PooledWorker } from './pool.js'
@@ -33,6 +34,7 @@ export interface DeskOptions {
   workers: ReadonlyMap<number, WorkerHandle>
   /** Records of the log by level. */
   logCounts: Readonly<Record<LogLevel, number>>
+  guardFacts: GuardFacts | undefined
 }
 
 // How long a look at a worker waits for it: it answers in microseconds, or it is blocked.
@@ -92,7 +94,7 @@ export class ControlDesk implements ControlFacade {
   // ---- what is shown ------------------------------------------------------------------------------------------------
 
   status(): StatusView {
-    const { control, version, server } = this.#options
+    const { control, version, server, guardFacts } = this.#options
     const { pool, settings, app, addresses } = control.view()
     const stats = server.stats()
     const count = (state: PooledWorker['state']) => pool.workers.filter((worker) => worker.state === state).length
@@ -102,6 +104,7 @@ export class ControlDesk implements ControlFacade {
       version,
       nodeVersion: process.version,
       pid: process.pid,
+      guard: guardFacts === undefined ? null : { pid: guardFacts.pid, restarts: guardFacts.restarts },
       app: app.path,
       state: pool.state,
       isReloading: pool.isReloading,
@@ -196,6 +199,7 @@ export class ControlDesk implements ControlFacade {
       pool,
       workerExits: this.#exits,
       logCounts: this.#options.logCounts,
+      guardRestarts: this.#options.guardFacts?.restarts,
       ioThreads: settings.ioThreads,
       version,
       startedMs: Date.now() - (performance.now() - this.#startedMs),

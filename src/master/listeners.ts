@@ -19,6 +19,8 @@ export interface ListenerOptions {
   inherited: InheritedFds
   /** Who gets the unix sockets that are made here. */
   owner: Account | undefined
+  /** Some were opened or closed. Resolves when nobody else holds open what is closed here. */
+  onChange: () => Promise<void>
 }
 
 interface OpenListener {
@@ -106,6 +108,7 @@ export class Listeners {
             this.#close(rival)
             closed.push(its)
           }
+          await this.#options.onChange()
           await this.#listen(bind)
         })
         opened.push(key)
@@ -148,7 +151,7 @@ export class Listeners {
   }
 
   #inTurn(change: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(change)
+    const done = this.#last.then(change).finally(() => void this.#options.onChange())
     this.#last = done.catch(() => {})
     return done
   }

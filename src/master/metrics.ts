@@ -15,6 +15,8 @@ export interface MetricsSource {
   workerExits: Readonly<Record<string, number>>
   /** Records of the log by level. */
   logCounts: Readonly<Record<string, number>>
+  /** With --guard. */
+  guardRestarts: number | undefined
   ioThreads: number
   version: string
   startedMs: number
@@ -27,7 +29,8 @@ export function collectFamilies(source: MetricsSource): Family[] {
   return [...serverFamilies(source), ...requestFamilies(source.stats), ...workerFamilies(source), ...processFamilies()]
 }
 
-function serverFamilies({ version, ioThreads, startedMs, pool, logCounts }: MetricsSource): Family[] {
+function serverFamilies(source: MetricsSource): Family[] {
+  const { version, ioThreads, startedMs, pool, logCounts, guardRestarts } = source
   return [
     {
       name: 'hornet_info',
@@ -51,6 +54,16 @@ function serverFamilies({ version, ioThreads, startedMs, pool, logCounts }: Metr
       pool.generation,
     ),
     labelled('hornet_log_records_total', 'counter', 'Records of the log, by level.', 'level', { ...logCounts }),
+    ...(guardRestarts === undefined
+      ? []
+      : [
+          single(
+            'hornet_guard_restarts_total',
+            'counter',
+            'Times the guard started a server that died.',
+            guardRestarts,
+          ),
+        ]),
   ]
 }
 

@@ -3,6 +3,36 @@
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { HornetError } from '../errors.js'
+import type { Logger } from '../log/logger.js'
+
+/** The pid file of a process, if it is to have one. */
+export class PidFile {
+  readonly #path: string | undefined
+  #remove: (() => void) | undefined
+
+  constructor(path: string | undefined) {
+    this.#path = path
+  }
+
+  /** @throws As `acquirePidFile`. */
+  acquire(): void {
+    if (this.#path !== undefined) this.#remove = acquirePidFile(this.#path)
+  }
+
+  /** As `takePidFile`; a failure is no reason not to serve. */
+  tryTake(logger: Pick<Logger, 'error'>): void {
+    try {
+      if (this.#path !== undefined) this.#remove = takePidFile(this.#path)
+    } catch (error) {
+      if (!(error instanceof HornetError)) throw error
+      logger.error(error.message)
+    }
+  }
+
+  remove(): void {
+    this.#remove?.()
+  }
+}
 
 /**
  * Writes the file in place of a predecessor that hands it over. It names one of the two at every moment.

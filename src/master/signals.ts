@@ -26,3 +26,9 @@ export function installSignals(push: (command: AskedCommand) => void): void {
     process.on(signal, () => push(command))
   }
 }
+
+/** The signal that such a command was made of; none for what the control API asks. */
+export function signalOf(command: AskedCommand): keyof typeof signalCommands | undefined {
+  const found = Object.entries(signalCommands).find(([, each]) => each === command)
+  return found?.[0] as keyof typeof signalCommands | undefined // a key of that object
+}

@@ -43,17 +43,9 @@ export class Successor {
 
   constructor({ origin, listeners, activatedCount, timeoutMs, onEvent }: SuccessorOptions) {
     this.#onEvent = onEvent
-    // Those that a service manager gave keep their numbers: they are what their addresses are called.
-    const places = listeners.map(([key], index) => [key, streams + index] as const)
-    const handover: Handover = { listeners: places, activatedCount, readyFd: streams + listeners.length }
-    // The watchdog's number is that of this process; who takes its place is watched all the same.
-    const { WATCHDOG_PID: _, ...env } = origin.env
-    this.#process = spawn(process.execPath, [...process.execArgv, origin.script, ...origin.argv], {
-      cwd: origin.folder,
-      env: { ...env, ...handoverEnvironment(handover) },
-      stdio: ['inherit', 'inherit', 'inherit', ...listeners.map(([, fd]) => fd), 'pipe'],
-    })
-    const ready = this.#process.stdio[streams + listeners.length] as Readable // 'pipe', above
+    const readyFd = streams + listeners.length
+    this.#process = spawnHornet(origin, listeners, { activatedCount, readyFd }, 'pipe')
+    const ready = this.#process.stdio[readyFd] as Readable // 'pipe', above
     this.#timer = setTimeout(() => this.#fail(`it did not serve within ${formatDuration(timeoutMs)}`), timeoutMs)
     ready.once('data', () => this.#succeed())
     ready.on('error', () => {}) // its end is told by 'exit'
@@ -86,6 +78,24 @@ export class Successor {
     clearTimeout(this.#timer)
     for (const stream of this.#process.stdio) stream?.destroy()
   }
+}
+
+/** Starts a Hornet the way this one was started, on sockets that are open here. `link` is its descriptor after those. */
+export function spawnHornet(
+  origin: Origin,
+  listeners: readonly (readonly [key: string, fd: number])[],
+  handover: Omit<Handover, 'listeners'>,
+  link: 'pipe' | 'ipc',
+): ChildProcess {
+  // Those that a service manager gave keep their numbers: they are what their addresses are called.
+  const places = listeners.map(([key], index) => [key, streams + index] as const)
+  // The watchdog's number is that of this process; who takes its place is watched all the same.
+  const { WATCHDOG_PID: _, ...env } = origin.env
+  return spawn(process.execPath, [...process.execArgv, origin.script, ...origin.argv], {
+    cwd: origin.folder,
+    env: { ...env, ...handoverEnvironment({ ...handover, listeners: places }) },
+    stdio: ['inherit', 'inherit', 'inherit', ...listeners.map(([, fd]) => fd), link],
+  })
 }
 
 /** Tells the predecessor that this process serves. */

@@ -125,6 +125,7 @@ const look = (atMs: number, requests: number): Look => ({
     version: '1.0.0',
     nodeVersion: 'v20',
     pid: 1,
+    guard: null,
     app: '/srv/app.mjs',
     state: 'serving',
     isReloading: false,

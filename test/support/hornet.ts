@@ -8,6 +8,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join, resolve } from 'node:path'
 import { defaultDeadlineMs, within } from './deadline.js'
 import { root } from './root.js'
+import { until } from './until.js'
 
 export interface HornetOptions {
   /** The application, relative to the repository, with its `:export` if there is one. None: `args` say it all. */
@@ -215,8 +216,10 @@ async function stop(
   try {
     return await within(exited, `end of process ${child.pid} after ${signal}`, ms, report)
   } finally {
+    // One that has ended is there until it is reaped, which is another process's task when its parent ended first.
+    if (!running.has(child)) await until(() => !signalGroup(child, 0), '', reapMsMax).catch(() => {})
     // The group is empty (ESRCH) unless the server itself or something it started is still there.
-    if (killGroup(child)) {
+    if (signalGroup(child, 'SIGKILL')) {
       // biome-ignore lint/correctness/noUnsafeFinally: a stray process is worse news than what it may replace.
       throw new Error(
         `process ${child.pid} or one it started was still there after ${signal} and had to be killed\n${report()}`,
@@ -225,11 +228,13 @@ async function stop(
   }
 }
 
-/** Kills what is left of the child's process group; says whether there was anything. */
-function killGroup(child: ChildProcess): boolean {
+const reapMsMax = 2000
+
+/** Signals what is left of the child's process group; says whether there was anything. */
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals | 0): boolean {
   if (child.pid === undefined) return false
   try {
-    process.kill(-child.pid, 'SIGKILL')
+    process.kill(-child.pid, signal)
     return true
   } catch {
     return false
@@ -238,7 +243,7 @@ function killGroup(child: ChildProcess): boolean {
 
 // A test file that fails half-way, or that the runner ends at its time limit, leaves nothing behind either.
 function killAll(): void {
-  for (const child of running) killGroup(child)
+  for (const child of running) signalGroup(child, 'SIGKILL')
 }
 process.once('exit', killAll)
 for (const [signal, status] of [
