@@ -220,6 +220,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::AddWorker>("addWorker"),
                          InstanceMethod<&ServerObject::ReadyWorker>("readyWorker"),
                          InstanceMethod<&ServerObject::DrainWorker>("drainWorker"),
+                         InstanceMethod<&ServerObject::FenceWorker>("fenceWorker"),
                          InstanceMethod<&ServerObject::RemoveWorker>("removeWorker"),
                          InstanceMethod<&ServerObject::ListenerFd>("listenerFd"),
                          InstanceMethod<&ServerObject::OwnPath>("ownPath"),
@@ -415,6 +416,11 @@ Napi::Value ServerObject::DrainWorker(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ServerObject::FenceWorker(const Napi::CallbackInfo& info) {
+  server_->FenceWorker(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
 Napi::Value ServerObject::RemoveWorker(const Napi::CallbackInfo& info) {
   server_->RemoveWorker(info[0].As<Napi::Number>().Uint32Value());
   return info.Env().Undefined();
@@ -496,7 +502,8 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ServerObject::ListRequests(const Napi::CallbackInfo& info) {
-  server_->ListRequests(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
+  const uint32_t worker_id = info[2].IsNumber() ? info[2].As<Napi::Number>().Uint32Value() : 0;
+  server_->ListRequests(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value(), worker_id);
   return info.Env().Undefined();
 }
 
@@ -551,8 +558,9 @@ Napi::Object ServerObject::EventToObject(Napi::Env env, const IoEvent& event) {
       object.Set("type", "worker-drained");
       object.Set("workerId", event.worker_id);
       break;
+    case IoEvent::Type::kWorkerFenced:
     case IoEvent::Type::kWorkerRemoved:
-      object.Set("type", "worker-removed");
+      object.Set("type", event.type == IoEvent::Type::kWorkerFenced ? "worker-fenced" : "worker-removed");
       object.Set("workerId", event.worker_id);
       object.Set("requestsFailed", event.requests_failed);
       object.Set("requestsMoved", event.requests_moved);

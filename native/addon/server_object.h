@@ -40,6 +40,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value AddWorker(const Napi::CallbackInfo& info);
   Napi::Value ReadyWorker(const Napi::CallbackInfo& info);
   Napi::Value DrainWorker(const Napi::CallbackInfo& info);
+  Napi::Value FenceWorker(const Napi::CallbackInfo& info);
   Napi::Value RemoveWorker(const Napi::CallbackInfo& info);
   Napi::Value ListenerFd(const Napi::CallbackInfo& info);
   Napi::Value OwnPath(const Napi::CallbackInfo& info);

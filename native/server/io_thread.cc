@@ -790,10 +790,11 @@ void IoThread::DrainWorker(uint32_t worker_id) {
   if (lane->exchange_count == 0) ReportDrained(lane);
 }
 
-void IoThread::RemoveWorker(uint32_t worker_id) {
+// Takes the lane out of use. Idempotent.
+void IoThread::CloseLane(uint32_t worker_id, int status) {
   Lane* lane = FindLane(worker_id);
   if (lane == nullptr) return;
-  // What it answered before it died counts.
+  // What it answered before counts.
   DrainLanes();
   FlushDirty();
   ReleaseLanes();
@@ -816,13 +817,13 @@ void IoThread::RemoveWorker(uint32_t worker_id) {
     }
     exchange->state = ExchangeState::kAnswering;
     failed++;
-    exchange->connection->Fail(exchange, 502);
+    exchange->connection->Fail(exchange, status);
   }
   while (Exchange* exchange = lane->claimed.front()) {
     Detach(exchange);
     exchange->state = ExchangeState::kAnswering;
     failed++;
-    exchange->connection->Fail(exchange, 502);
+    exchange->connection->Fail(exchange, status);
   }
   while (!orphans.empty()) {
     // Reversed back to front, so that they stand before younger ones in their own order.
@@ -831,22 +832,46 @@ void IoThread::RemoveWorker(uint32_t worker_id) {
     last->link.Unlink();
     queue_.PushFront(last);
   }
+  needs_watch_ = true;
   stats.failed += failed;
-  lane->DropUnread();
-  std::shared_ptr<WorkerSlot> slot = lane->slot;
+  lane->slot->requests_failed.fetch_add(failed);
+  lane->slot->requests_moved.fetch_add(moved);
   for (size_t i = 0; i < lanes_.size(); i++) {
     if (lanes_[i].get() != lane) continue;
+    fenced_.push_back(std::move(lanes_[i]));
     lanes_.erase(lanes_.begin() + static_cast<ptrdiff_t>(i));
     break;
   }
-  slot->requests_failed.fetch_add(failed);
-  slot->requests_moved.fetch_add(moved);
-  if (slot->removals_left.fetch_sub(1) != 1) return;
-  IoEvent event{IoEvent::Type::kWorkerRemoved};
-  event.worker_id = slot->id;
-  event.requests_failed = slot->requests_failed.load();
-  event.requests_moved = slot->requests_moved.load();
-  on_event_(event);
+}
+
+void IoThread::FenceWorker(uint32_t worker_id, int status) {
+  CloseLane(worker_id, status);
+  for (auto& lane : fenced_) {
+    WorkerSlot* slot = lane->slot.get();
+    if (slot->id != worker_id || slot->fences_left.fetch_sub(1) != 1) continue;
+    IoEvent event{IoEvent::Type::kWorkerFenced};
+    event.worker_id = worker_id;
+    event.requests_failed = slot->requests_failed.exchange(0);
+    event.requests_moved = slot->requests_moved.exchange(0);
+    on_event_(event);
+  }
+}
+
+void IoThread::RemoveWorker(uint32_t worker_id) {
+  CloseLane(worker_id, 502);
+  for (size_t i = 0; i < fenced_.size(); i++) {
+    std::shared_ptr<WorkerSlot> slot = fenced_[i]->slot;
+    if (slot->id != worker_id) continue;
+    fenced_[i]->DropUnread();
+    fenced_.erase(fenced_.begin() + static_cast<ptrdiff_t>(i));
+    if (slot->removals_left.fetch_sub(1) != 1) return;
+    IoEvent event{IoEvent::Type::kWorkerRemoved};
+    event.worker_id = slot->id;
+    event.requests_failed = slot->requests_failed.load();
+    event.requests_moved = slot->requests_moved.load();
+    on_event_(event);
+    return;
+  }
 }
 
 void IoThread::Drain(bool keep_idle) {

@@ -59,7 +59,7 @@ struct RequestNote {
 };
 
 struct IoEvent {
-  enum class Type { kWorkerDrained, kWorkerRemoved, kWorkerSpent, kDrained, kLog, kRequests };
+  enum class Type { kWorkerDrained, kWorkerFenced, kWorkerRemoved, kWorkerSpent, kDrained, kLog, kRequests };
   Type type;
   uint32_t worker_id = 0;
   uint32_t requests_failed = 0;
@@ -107,9 +107,13 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void AbandonListener(uint32_t worker_id, uint32_t listener_index);
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
+  // Whatever the worker still does, it reaches nobody from now on: what it has started fails with `status`, what it has
+  // not moves to others. Its thread may live, and its lane stays until RemoveWorker().
+  void FenceWorker(uint32_t worker_id, int status);
+  // Its thread is gone.
   void RemoveWorker(uint32_t worker_id);
-  // kRequests follows, with the oldest `count_max` requests in flight (request_list.cc).
-  void ListRequests(uint32_t listing, uint32_t count_max);
+  // kRequests follows, with the oldest `count_max` requests in flight (request_list.cc): of one worker, or all for 0.
+  void ListRequests(uint32_t listing, uint32_t count_max, uint32_t worker_id);
   void Drain(bool keep_idle);
   void Stop();
   void Join();
@@ -160,6 +164,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   Lane* ChooseRefuge(const Exchange* exchange, const Lane* from);
   bool IsOverdue(const Exchange* exchange) const;
   void ShedOverdue(Lane* lane);
+  void CloseLane(uint32_t worker_id, int status);
   void ReportDrained(Lane* lane);
   void CheckDrained();
   void PublishGauges();
@@ -188,6 +193,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   Slab<HttpConnection> connections_;
   Slab<Exchange> exchanges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<Lane>> fenced_;  // nothing is read from these, or written to them
   std::vector<Acceptor*> acceptors_;
   // By listener. Connections point to them: they stay, and stay where they are, to the end.
   std::vector<std::unique_ptr<ListenerOptions>> listener_options_;

@@ -233,6 +233,18 @@ void Lane::DropUnread() {
     }
     at += header->length;
   }
+  while (const uint8_t* at = responses.Front()) {
+    if (reinterpret_cast<const RecordHeader*>(at)->kind == kRespond) {
+      auto* record = reinterpret_cast<const RespondRecord*>(at);
+      if ((record->flags & kRespondBodyBlock) != 0) {
+        Block::FromHalves(record->body_block_low, record->body_block_high)->Drop();
+      }
+    } else if (reinterpret_cast<const RecordHeader*>(at)->kind == kRaw) {
+      auto* chunk = reinterpret_cast<const ChunkRecord*>(at);
+      if ((chunk->flags & kChunkBlock) != 0) Block::FromHalves(chunk->block_low, chunk->block_high)->Drop();
+    }
+    responses.Pop();
+  }
 }
 
 }  // namespace hornet

@@ -60,6 +60,7 @@ struct WorkerSlot {
   Waker waker;                       // the worker's event loop
   // I/O threads that have yet to say that it is drained, or removed.
   std::atomic<uint32_t> drains_left{0};
+  std::atomic<uint32_t> fences_left{0};
   std::atomic<uint32_t> removals_left{0};
   std::atomic<uint32_t> requests_failed{0};
   std::atomic<uint32_t> requests_moved{0};
@@ -97,7 +98,8 @@ class Lane {
   uint32_t waiting_count() const { return exchange_count - claimed_count; }
   // It is in the middle of its records, or about to begin.
   bool is_worker_awake() const { return LoadAcquire(&control->worker_asleep) == 0; }
-  // After the worker's end: lets go of the blocks in what it never read.
+  // After the worker's end: lets go of the blocks in what it never read, and in what was never read of it. Not before:
+  // one that is merely fenced off may yet take what it finds.
   void DropUnread();
 
   // Requests of listener `index` may go to this worker.

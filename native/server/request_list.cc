@@ -5,10 +5,15 @@
 
 namespace hornet {
 
-void IoThread::ListRequests(uint32_t listing, uint32_t count_max) {
+void IoThread::ListRequests(uint32_t listing, uint32_t count_max, uint32_t worker_id) {
   std::vector<Exchange*> found;
   // The slab keeps its chunks: after a peak most of its slots are empty.
-  if (exchanges_.live() > 0) exchanges_.ForEach([&](Exchange* exchange) { found.push_back(exchange); });
+  if (exchanges_.live() > 0) {
+    exchanges_.ForEach([&](Exchange* exchange) {
+      const bool is_its = exchange->lane != nullptr && exchange->lane->slot->id == worker_id;
+      if (worker_id == 0 || is_its) found.push_back(exchange);
+    });
+  }
   IoEvent event{IoEvent::Type::kRequests};
   event.listing = listing;
   event.io_thread = index_;

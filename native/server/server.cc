@@ -115,6 +115,7 @@ void Server::PostAll(std::function<void(IoThread*)> task) {
 void Server::AddWorker(std::shared_ptr<WorkerSlot> slot) {
   uint32_t count = static_cast<uint32_t>(threads_.size());
   slot->drains_left.store(count);
+  slot->fences_left.store(count);
   slot->removals_left.store(count);
   slot->on_spent = [this, id = slot->id] {
     IoEvent event{IoEvent::Type::kWorkerSpent};
@@ -134,6 +135,10 @@ void Server::ReadyWorker(uint32_t worker_id) {
 
 void Server::DrainWorker(uint32_t worker_id) {
   PostAll([worker_id](IoThread* thread) { thread->DrainWorker(worker_id); });
+}
+
+void Server::FenceWorker(uint32_t worker_id, int status) {
+  PostAll([=](IoThread* thread) { thread->FenceWorker(worker_id, status); });
 }
 
 void Server::RemoveWorker(uint32_t worker_id) {

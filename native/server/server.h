@@ -53,10 +53,12 @@ class Server {
   void AddWorker(std::shared_ptr<WorkerSlot> slot);
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
+  // Once per worker; kWorkerFenced follows.
+  void FenceWorker(uint32_t worker_id, int status);
   void RemoveWorker(uint32_t worker_id);
-  // Each thread answers with a kRequests event.
-  void ListRequests(uint32_t listing, uint32_t count_max) {
-    PostAll([=](IoThread* thread) { thread->ListRequests(listing, count_max); });
+  // Each thread answers with a kRequests event. `worker_id` 0: of all workers, and of none.
+  void ListRequests(uint32_t listing, uint32_t count_max, uint32_t worker_id) {
+    PostAll([=](IoThread* thread) { thread->ListRequests(listing, count_max, worker_id); });
   }
   // Requests that each worker has in flight, by its id.
   std::map<uint32_t, uint32_t> WorkerLoads();

@@ -289,6 +289,15 @@ export const settingsTable = {
     defaultText: '0',
   }),
 
+  timeoutMs: one({
+    flag: '--timeout',
+    short: '-t',
+    group: 'Time',
+    summary: 'Replace a worker whose event loop has not turned for this long; 0 for never.',
+    kind: orZero(duration(100, day)),
+    default: () => 30_000,
+    defaultText: '30s',
+  }),
   bootTimeoutMs: one({
     flag: '--boot-timeout',
     group: 'Time',

@@ -51,6 +51,8 @@ export interface Totals {
   bytesWritten: number
   /** Workers that ended, by reason. */
   workerExits: Record<string, number>
+  /** Workers that were terminated because they were blocked (`--timeout`). */
+  workersBlocked: number
 }
 
 /** A histogram: how many observations were at most `bounds[i]` seconds and more than the bound before. */
@@ -75,7 +77,8 @@ export interface Durations {
   total: Histogram
 }
 
-export type WorkerState = 'booting' | 'ready' | 'draining' | 'stopping'
+/** `stuck`: terminated, but inside native code that does not come back. */
+export type WorkerState = 'booting' | 'ready' | 'draining' | 'stopping' | 'stuck'
 
 export interface WorkerView {
   id: number

@@ -68,7 +68,7 @@ export function describeStack({ workerId, state, frames }: StackView): string[] 
 }
 
 export function workerState({ state, blockedMs }: WorkerView): string {
-  return blockedMs >= blockedMsMin ? `blocked ${formatSpan(blockedMs)}` : state
+  return blockedMs >= blockedMsMin && state !== 'stuck' ? `blocked ${formatSpan(blockedMs)}` : state
 }
 
 export const workerColumns: readonly Column<WorkerView>[] = [

@@ -168,7 +168,7 @@ export async function runTop(client: ControlClient, { input, output }: Terminal,
 
 /** Blocked workers stand out: bold, where they are named. */
 function emphasize(line: string, workers: readonly WorkerView[]): string {
-  const states = workers.map(workerState).filter((state) => state.startsWith('blocked'))
+  const states = workers.map(workerState).filter((state) => /^(?:blocked|stuck)/.test(state))
   const state = states.find((text) => line.includes(text))
   return state === undefined ? line : line.replace(state, `\x1b[1;31m${state}\x1b[0m`)
 }

@@ -13,6 +13,7 @@ import { readVersion } from '../version.js'
 import { becomeAccount, findAccount } from './account.js'
 import { Adoptions, isAdopted } from './adoptions.js'
 import { type AutoscaleSample, autoscale, autoscaleStart, sampleMs } from './autoscale.js'
+import { BlockedWorkers } from './blocked-workers.js'
 import { bootError } from './boot-error.js'
 import type { CommandQueue } from './command-queue.js'
 import { type AskedCommand, createControl, type MasterControl, MasterEvents, type Reply, refused } from './commands.js'
@@ -36,7 +37,14 @@ import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-han
 /** Listings are answers and go to who asked. */
 type ServerEvent = Exclude<NativeEvent, { type: 'requests' }>
 
-export type Command = AskedCommand | WorkerEvent | ServerEvent | ReloadEvent | SuccessorEvent | { type: 'start' }
+export type Command =
+  | AskedCommand
+  | WorkerEvent
+  | ServerEvent
+  | ReloadEvent
+  | SuccessorEvent
+  | { type: 'start' }
+  | { type: 'worker-blocked'; workerId: number; details: string }
 
 export interface MasterOptions {
   configuration: Configuration
@@ -216,6 +224,13 @@ async function arbitrate(
   // A predecessor has the control address until it leaves.
   if (!inheritance.hasPredecessor) closeOutlets = await openOutlets(configuration.settings, desk, logger)
 
+  const blocked = new BlockedWorkers({
+    workers: servingWorkers,
+    requestsOf: (workerId) => desk.requestsOf(workerId),
+    onBlocked: (workerId, details) => queue.push({ type: 'worker-blocked', workerId, details }),
+    onFreed: (workerId, details) => logger.warn(`worker ${workerId} was blocked and goes on: ${details}`),
+  })
+  blocked.watch(configuration.settings.timeoutMs)
   const watcher = await watchFiles()
   // From this thread's event loop: it says that this very loop turns.
   const watchdog = manager.watchdogMs === undefined ? undefined : setInterval(() => manager.alive(), manager.watchdogMs)
@@ -233,6 +248,7 @@ async function arbitrate(
     closeOutlets()
     clearInterval(watchdog)
     clearInterval(scaler)
+    blocked.close()
     watcher?.close()
     succession?.successor.abandon()
   }
@@ -245,6 +261,13 @@ async function arbitrate(
     await listeners.open(reconfigure(configuration, read).configuration.settings.bind)
     adoptions.adoptBinds()
     return read
+  }
+
+  function* servingWorkers(): Iterable<WorkerHandle> {
+    for (const { id, state } of pool.workers) {
+      const worker = state === 'ready' || state === 'draining' ? workers.get(id) : undefined
+      if (worker !== undefined) yield worker
+    }
   }
 
   /** With --max-workers. */
@@ -397,6 +420,11 @@ async function arbitrate(
       case 'worker-exited':
       case 'worker-drained':
         return command
+      case 'worker-blocked': {
+        const isThere = [...servingWorkers()].some(({ id }) => id === command.workerId)
+        if (isThere) events.emit({ type: 'worker-blocked', workerId: command.workerId })
+        return isThere ? command : undefined
+      }
       case 'shutdown':
         context.signal = command.signal ?? 'SIGTERM'
         succession?.successor.abandon()
@@ -420,6 +448,8 @@ async function arbitrate(
         return failSuccession(command.message)
       case 'drained':
         return { type: 'server-drained' }
+      case 'worker-fenced':
+        return noteLost(command)
       case 'worker-removed':
         return noteRemoved(command)
       case 'worker-spent':
@@ -525,15 +555,17 @@ async function arbitrate(
     if (pool.phase !== 'ended') server.drain(false)
   }
 
-  function noteRemoved({
-    workerId,
-    requestsFailed,
-    requestsMoved,
-  }: NativeEvent & { type: 'worker-removed' }): undefined {
+  function noteRemoved(event: NativeEvent & { type: 'worker-removed' }): undefined {
+    const { workerId } = event
     const worker = workers.get(workerId)
     worker?.release()
     workers.delete(workerId)
     if (worker) desk.noteGone(worker)
+    return noteLost(event)
+  }
+
+  function noteLost(event: NativeEvent & { type: 'worker-removed' | 'worker-fenced' }): undefined {
+    const { workerId, requestsFailed, requestsMoved } = event
     if (requestsFailed + requestsMoved === 0) return
     logger.warn(`worker ${workerId}: ${requestsFailed} requests failed with it, ${requestsMoved} moved to others`)
   }
@@ -558,6 +590,9 @@ async function arbitrate(
         return
       case 'stop':
         workers.get(action.workerId)?.stop()
+        return
+      case 'fence':
+        workers.get(action.workerId)?.fence()
         return
       case 'terminate':
         workers.get(action.workerId)?.terminate()
@@ -584,6 +619,7 @@ async function arbitrate(
         return
       case 'reload-finished':
         configuration = reloads.finish(action.generation) ?? configuration
+        blocked.watch(configuration.settings.timeoutMs)
         endReload()
         manager.ready(statusLine())
         logger.info(`reloaded: generation ${action.generation}`)

@@ -34,6 +34,7 @@ export type MasterEvent =
   | { type: 'workers-wanted'; wanted: number; previous: number }
   | { type: 'worker-spawned'; workerId: number; generation: number }
   | { type: 'worker-ready'; workerId: number }
+  | { type: 'worker-blocked'; workerId: number }
   | {
       type: 'worker-gone'
       workerId: number

@@ -47,12 +47,17 @@ const profilesMax = 4
 // A heap of gigabytes takes a minute.
 const snapshotMsMax = 120_000
 
+interface Listed {
+  requests: NativeRequest[]
+  total: number
+}
+
 interface Listing {
   /** I/O threads that have not answered. */
   left: number
   total: number
   requests: NativeRequest[]
-  settle: (view: RequestsView) => void
+  settle: (listed: Listed) => void
 }
 
 export class ControlDesk implements ControlFacade {
@@ -62,6 +67,7 @@ export class ControlDesk implements ControlFacade {
   #lastListing = 0
   /** Workers that ended, by reason. */
   readonly #exits: Record<string, number> = {}
+  #blocked = 0
   /** What the applications of workers that are gone had counted. */
   #retired: AppMetric[] = []
   readonly #profiled = new Set<number>()
@@ -70,6 +76,7 @@ export class ControlDesk implements ControlFacade {
   constructor(options: DeskOptions) {
     this.#options = options
     options.control.subscribe((event) => {
+      if (event.type === 'worker-blocked') this.#blocked += 1
       if (event.type === 'worker-gone') this.#exits[event.reason] = (this.#exits[event.reason] ?? 0) + 1
     })
   }
@@ -128,6 +135,7 @@ export class ControlDesk implements ControlFacade {
         bytesRead: stats.bytesRead,
         bytesWritten: stats.bytesWritten,
         workerExits: { ...this.#exits },
+        workersBlocked: this.#blocked,
       },
       durations: {
         accept: seconds(accept),
@@ -161,7 +169,18 @@ export class ControlDesk implements ControlFacade {
     })
   }
 
-  requests(): Promise<RequestsView> {
+  async requests(): Promise<RequestsView> {
+    const { requests, total } = await this.#list(0)
+    return { requests: requests.map((request) => ({ ...request, workerId: request.workerId || null })), total }
+  }
+
+  /** Those that one worker has, the oldest first. */
+  async requestsOf(workerId: number): Promise<NativeRequest[]> {
+    return (await this.#list(workerId)).requests
+  }
+
+  /** @param workerId 0 for all. */
+  #list(workerId: number): Promise<Listed> {
     const { server, control } = this.#options
     const { pool, settings } = control.view()
     // The I/O threads run from the first worker's readiness on.
@@ -171,7 +190,7 @@ export class ControlDesk implements ControlFacade {
       this.#listings.set(listing, { left: settings.ioThreads, total: 0, requests: [], settle })
       // A thread that ends meanwhile does not answer.
       setTimeout(() => this.#endListing(listing), listingMsMax).unref()
-      server.listRequests(listing, listedRequestsMax)
+      server.listRequests(listing, listedRequestsMax, workerId)
     })
   }
 
@@ -198,6 +217,7 @@ export class ControlDesk implements ControlFacade {
       stats: server.stats(),
       pool,
       workerExits: this.#exits,
+      workersBlocked: this.#blocked,
       logCounts: this.#options.logCounts,
       guardRestarts: this.#options.guardFacts?.restarts,
       ioThreads: settings.ioThreads,
@@ -315,10 +335,7 @@ export class ControlDesk implements ControlFacade {
     if (open === undefined) return
     this.#listings.delete(listing)
     open.requests.sort((a, b) => b.ageMs - a.ageMs)
-    const requests = open.requests
-      .slice(0, listedRequestsMax)
-      .map((request) => ({ ...request, workerId: request.workerId === 0 ? null : request.workerId }))
-    open.settle({ requests, total: open.total })
+    open.settle({ requests: open.requests.slice(0, listedRequestsMax), total: open.total })
   }
 }
 

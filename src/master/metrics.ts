@@ -13,6 +13,7 @@ export interface MetricsSource {
   pool: Pool
   /** Workers that ended, by reason. */
   workerExits: Readonly<Record<string, number>>
+  workersBlocked: number
   /** Records of the log by level. */
   logCounts: Readonly<Record<string, number>>
   /** With --guard. */
@@ -193,7 +194,7 @@ function coarse({ counts, sumUs }: NativeHistogram, boundsUs: readonly number[])
   return { bounds, counts: merged, sum: sumUs / 1e6 }
 }
 
-function workerFamilies({ pool, stats, vitals, workerExits }: MetricsSource): Family[] {
+function workerFamilies({ pool, stats, vitals, workerExits, workersBlocked }: MetricsSource): Family[] {
   const count = (state: string) => pool.workers.filter((worker) => worker.state === state).length
   const each = (
     name: string,
@@ -216,7 +217,14 @@ function workerFamilies({ pool, stats, vitals, workerExits }: MetricsSource): Fa
       ready: count('ready'),
       draining: count('draining'),
       stopping: count('stopping'),
+      stuck: count('stuck'),
     }),
+    single(
+      'hornet_workers_blocked_total',
+      'counter',
+      'Workers terminated because their event loop stood still (--timeout).',
+      workersBlocked,
+    ),
     labelled('hornet_worker_exits_total', 'counter', 'Workers that ended, by reason.', 'reason', workerExits),
     each(
       'hornet_worker_requests_in_flight',

@@ -6,7 +6,7 @@
  *                               └─ none can boot ─▶ ended   └──────────── INT, QUIT ─────────────▲
  *
  *   worker:  booting ──▶ ready ──▶ draining ──▶ stopping ──▶ gone
- *               └──── boot failed, too slow ───────▲
+ *               └──── boot failed, too slow ───────▲   └─ does not end ─▶ stuck ─▶ gone, perhaps
  *
  * Workers of phase `serving` that are booting or ready are called *active*: they are, or soon will be, what requests go
  * to. There are `wanted` of them, and a single one more while workers are being replaced: by a reload, or because one has
@@ -15,7 +15,8 @@
 import { workersMax } from '../config/settings.js'
 import { formatDuration } from '../config/values.js'
 
-export type WorkerState = 'booting' | 'ready' | 'draining' | 'stopping'
+/** Stuck: terminated, and it does not end: its thread is inside native code. Nobody waits for it. */
+export type WorkerState = 'booting' | 'ready' | 'draining' | 'stopping' | 'stuck'
 
 /** Why a worker could not load the application, or died. */
 export interface Failure {
@@ -32,6 +33,8 @@ export type LeaveReason =
   | 'boot'
   /** It needed more than `--max-worker-memory`. */
   | 'memory'
+  /** Its event loop stood still for longer than `--timeout`. */
+  | 'timeout'
   /** It was replaced: by a reload, at `--max-requests`, at `--worker-lifetime`, because somebody asked. */
   | 'reload'
   | 'requests'
@@ -51,13 +54,14 @@ export interface PooledWorker {
   spawnedMs: number
   /** When it became ready; undefined until then. */
   readyMs: number | undefined
-  /** When it is terminated if it has not moved on; infinite while ready, and once terminated. */
+  /** When it is terminated if it has not moved on, and given up once it is; infinite while ready, and after that. */
   deadlineMs: number
+  isTerminated: boolean
   /** When it has served its time; infinite without `--worker-lifetime`. */
   expiresMs: number
   /** Set while it is ready: it is to be replaced, when its turn comes. Once it leaves: why. */
   leaving: LeaveReason | undefined
-  /** It could not boot; that is dealt with, only its thread is still there. */
+  /** It could not boot, or was blocked; that is dealt with, only its thread is still there. */
   hasFailed: boolean
 }
 
@@ -111,6 +115,10 @@ export interface PoolLimits {
   quickTimeoutMs: number
   /** What the last responses get to leave after the last worker is gone. */
   closeTimeoutMs: number
+  /** What a terminated thread gets to end. */
+  terminateMs: number
+  /** So many that do not end, or as many as workers are wanted, and no more are started: each keeps its memory. */
+  stuckMax: number
   /** A worker that was ready this long died of something else than the last one did: start counting afresh. */
   stableMs: number
   /** Delay before the second replacement in a row; doubles up to the maximum. The first is immediate. */
@@ -123,6 +131,8 @@ export const fixedLimits: Omit<PoolLimits, 'bootTimeoutMs' | 'gracefulTimeoutMs'
   workersMax,
   quickTimeoutMs: 2000,
   closeTimeoutMs: 1000,
+  terminateMs: 3000,
+  stuckMax: 4,
   stableMs: 10_000,
   backoffMinMs: 100,
   backoffMaxMs: 10_000,
@@ -147,6 +157,8 @@ export type PoolInput =
   /** A draining worker has no request left. */
   | { type: 'worker-drained'; workerId: number }
   | { type: 'worker-exited'; workerId: number; failure: Failure }
+  /** Its event loop stands still for longer than it may. `details` complete "worker 1 is blocked: …". */
+  | { type: 'worker-blocked'; workerId: number; details: string }
   /** No connection is left. */
   | { type: 'server-drained' }
   /** Time has passed. */
@@ -160,6 +172,8 @@ export type PoolAction =
   | { type: 'drain'; workerId: number }
   /** Ask it to end. */
   | { type: 'stop'; workerId: number }
+  /** Whatever it does is to reach nobody any more. */
+  | { type: 'fence'; workerId: number }
   /** End it, whatever it does. */
   | { type: 'terminate'; workerId: number }
   /** Accept connections: a worker is ready. */
@@ -235,7 +249,8 @@ export function serverState(pool: Pool): ServerState {
     case 'serving': {
       const ready = readyCount(pool)
       // One death is replaced at once and worth no alarm; the second in a row is the start of a loop.
-      return ready === 0 || (pool.failedRounds > 1 && ready < pool.wanted) ? 'degraded' : 'serving'
+      const isMissed = ready < pool.wanted && (pool.failedRounds > 1 || isFull(pool))
+      return ready === 0 || isMissed ? 'degraded' : 'serving'
     }
     case 'draining':
       return 'draining'
@@ -313,6 +328,9 @@ function take(next: Decision, nowMs: number, input: PoolInput): void {
     }
     case 'worker-exited':
       noteExit(next, nowMs, input.workerId, input.failure)
+      return
+    case 'worker-blocked':
+      noteBlocked(next, nowMs, input.workerId, input.details)
       return
     case 'server-drained':
       next.pool.isServerDrained = true
@@ -450,6 +468,9 @@ function noteExit(next: Decision, nowMs: number, workerId: number, failure: Fail
     case 'draining':
       log(next, 'error', `worker ${workerId} died while draining: ${details}`)
       return
+    case 'stuck':
+      log(next, 'info', `worker ${workerId}, which was stuck, ended`)
+      return
     case 'stopping':
       if (worker.hasFailed) return
       // Without a stack there is only an exit code to tell, and which one says nothing of a worker that was to end.
@@ -463,9 +484,10 @@ function noteExit(next: Decision, nowMs: number, workerId: number, failure: Fail
 
 function tellGone(next: Decision, worker: PooledWorker, failure: Failure): void {
   const { id, generation, state, leaving, hasFailed } = worker
-  const isExpected = state === 'stopping' && !hasFailed
+  const isExpected = (state === 'stopping' || state === 'stuck') && !hasFailed
+  const failed = leaving === 'timeout' ? 'timeout' : 'boot'
   const died =
-    failure.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : state === 'booting' || hasFailed ? 'boot' : 'crash'
+    failure.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : state === 'booting' || hasFailed ? failed : 'crash'
   const reason = isExpected ? (leaving ?? 'stop') : died
   const message = isExpected ? '' : failure.message
   next.actions.push({ type: 'gone', workerId: id, generation, reason, isExpected, message })
@@ -475,6 +497,28 @@ function failBoot(next: Decision, nowMs: number, worker: PooledWorker, failure: 
   terminate(next, worker)
   worker.hasFailed = true
   noteFailure(next, nowMs, worker, failure)
+}
+
+/** Its requests are answered before its thread has ended: that may take long, or for ever. */
+function noteBlocked(next: Decision, nowMs: number, workerId: number, details: string): void {
+  const worker = find(next.pool, workerId)
+  if (!worker || worker.isTerminated || worker.state === 'booting') return
+  const wasReady = worker.state === 'ready'
+  const isReplaced = wasReady && !isShuttingDown(next.pool)
+  next.actions.push({ type: 'fence', workerId })
+  terminate(next, worker)
+  worker.hasFailed = true
+  worker.leaving = 'timeout'
+  if (wasReady) backOff(next.pool, nowMs, worker)
+  const remedy = isReplaced ? remedyOf(next.pool, nowMs) : 'terminated'
+  log(next, 'error', `worker ${workerId} is blocked, ${remedy}: ${details}`)
+}
+
+/** What is done about a loss. */
+function remedyOf(pool: Pool, nowMs: number): string {
+  const isMissed = active(pool).length < pool.wanted || pool.workers.some(isRetiring)
+  if (isMissed && isFull(pool)) return 'not replaced, as too many are stuck'
+  return isMissed ? `replaced ${when(Math.max(pool.spawnNotBeforeMs - nowMs, 0))}` : 'not needed any more'
 }
 
 /** A worker is lost that should not be: it could not boot, or died while it served. */
@@ -495,10 +539,7 @@ function noteFailure(next: Decision, nowMs: number, worker: PooledWorker, failur
     return
   }
   const deed = isBootFailure ? 'could not boot' : 'died'
-  const delayMs = Math.max(pool.spawnNotBeforeMs - nowMs, 0)
-  const isMissed = active(pool).length < pool.wanted || pool.workers.some(isRetiring)
-  const remedy = isMissed ? `replaced ${when(delayMs)}` : 'not needed any more'
-  log(next, 'error', `worker ${worker.id} ${deed}, ${remedy}: ${details}`)
+  log(next, 'error', `worker ${worker.id} ${deed}, ${remedyOf(pool, nowMs)}: ${details}`)
 }
 
 /**
@@ -530,10 +571,15 @@ function expire(next: Decision, nowMs: number): void {
         break
       case 'draining':
       case 'stopping':
+        if (worker.isTerminated) {
+          giveUp(next, worker)
+          break
+        }
         log(next, 'warn', `worker ${worker.id} did not end in time: terminated`)
         terminate(next, worker)
         break
-      case 'ready': // has no deadline
+      case 'ready': // these have no deadline
+      case 'stuck':
         break
       default:
         worker.state satisfies never
@@ -543,6 +589,21 @@ function expire(next: Decision, nowMs: number): void {
     log(next, 'warn', 'the graceful timeout is over: requests in flight are given up')
     pool.phase = 'stopping'
   }
+}
+
+/** Its thread does not end. Requests that it has begun must not wait for that. */
+function giveUp(next: Decision, worker: PooledWorker): void {
+  const { pool } = next
+  worker.state = 'stuck'
+  worker.deadlineMs = Number.POSITIVE_INFINITY
+  next.actions.push({ type: 'fence', workerId: worker.id })
+  const count = stuckCount(pool)
+  const bound = isFull(pool) ? '; no more workers are started until one ends: restart the server' : ''
+  log(
+    next,
+    'error',
+    `worker ${worker.id} is stuck in native code and cannot be ended: it is fenced off, its thread and memory stay (${count} such)${bound}`,
+  )
 }
 
 /** Moves the pool towards what is wanted. Calling it twice at the same time changes nothing more. */
@@ -586,7 +647,7 @@ function converge(next: Decision, nowMs: number): void {
 }
 
 function replaceMissing(next: Decision, nowMs: number): void {
-  if (nowMs < next.pool.spawnNotBeforeMs) return
+  if (nowMs < next.pool.spawnNotBeforeMs || isFull(next.pool)) return
   while (active(next.pool).length < next.pool.wanted) spawn(next, nowMs)
 }
 
@@ -666,7 +727,7 @@ function roll(next: Decision, nowMs: number): void {
   }
   // Requests that take long keep released workers around; an impatient operator must not pile them up without end.
   const threadsMax = 2 * pool.wanted + 1
-  if (nowMs < pool.spawnNotBeforeMs || pool.workers.length >= threadsMax) {
+  if (nowMs < pool.spawnNotBeforeMs || pool.workers.length - stuckCount(pool) >= threadsMax) {
     replaceMissing(next, nowMs)
     return
   }
@@ -678,9 +739,9 @@ function finish(next: Decision, nowMs: number): void {
   const { pool } = next
   for (const worker of pool.workers) {
     if (nowMs >= pool.shutdownDeadlineMs || worker.state === 'booting') terminate(next, worker)
-    else if (worker.state !== 'stopping') stop(next, worker)
+    else if (worker.state !== 'stopping' && worker.state !== 'stuck') stop(next, worker)
   }
-  const isDone = pool.workers.length === 0 && pool.isServerDrained
+  const isDone = pool.workers.length === stuckCount(pool) && pool.isServerDrained
   if (isDone || nowMs >= pool.shutdownForceMs) end(next)
 }
 
@@ -693,6 +754,7 @@ function spawn(next: Decision, nowMs: number): void {
     spawnedMs: nowMs,
     readyMs: undefined,
     deadlineMs: nowMs + pool.limits.bootTimeoutMs,
+    isTerminated: false,
     expiresMs: Number.POSITIVE_INFINITY,
     leaving: undefined,
     hasFailed: false,
@@ -723,14 +785,20 @@ function stop(next: Decision, worker: PooledWorker): void {
 }
 
 function terminate(next: Decision, worker: PooledWorker): void {
-  if (isTerminated(worker)) return
+  if (worker.isTerminated) return
+  worker.isTerminated = true
   worker.state = 'stopping'
-  worker.deadlineMs = Number.POSITIVE_INFINITY
+  worker.deadlineMs = next.pool.decidedMs + next.pool.limits.terminateMs
   next.actions.push({ type: 'terminate', workerId: worker.id })
 }
 
-function isTerminated(worker: PooledWorker): boolean {
-  return worker.state === 'stopping' && worker.deadlineMs === Number.POSITIVE_INFINITY
+function stuckCount(pool: Pool): number {
+  return pool.workers.filter((worker) => worker.state === 'stuck').length
+}
+
+/** As many threads as can be spared are stuck. */
+function isFull(pool: Pool): boolean {
+  return stuckCount(pool) >= Math.max(pool.limits.stuckMax, pool.wanted)
 }
 
 function end(next: Decision, failure?: Failure): void {

@@ -95,8 +95,10 @@ export class WorkerHandle {
   #lastUtilization: EventLoopUtilization | undefined
   #error: { thrown: unknown } | undefined
   #exitReason: string | undefined
+  #isFenced = false
   #question: Question | undefined
   #lastReport = 0
+  #watched: { idleMs: number; ping: { number: number; sinceMs: number } | undefined } | undefined
   #loopMarks = { older: noMark, newer: noMark }
   readonly #vitals: WorkerVitals = {
     eventLoopUtilization: null,
@@ -183,6 +185,46 @@ export class WorkerHandle {
     void this.#thread?.terminate()
   }
 
+  /** Longest time that its event loop may stand still. */
+  get timeoutMs(): number {
+    return this.#configuration.settings.timeoutMs
+  }
+
+  /** Whatever it does reaches nobody from now on, and the requests it has begun are answered 504. */
+  fence(): void {
+    if (this.#isFenced) return
+    this.#isFenced = true
+    this.#context.server.fenceWorker(this.id, 504)
+    this.#context.adoptions.noteGone(this.id)
+  }
+
+  /**
+   * For how long its event loop has stood still, at least; to be called again and again while it serves. A loop that
+   * waits for events is idle meanwhile, which shows without a word to the worker. One that is busy all the time may still
+   * turn: it is asked, and answers when it does.
+   *
+   * @param heldMs Of the time since the last call: what it cannot be blamed for.
+   */
+  watch(nowMs: number, heldMs: number): number {
+    const thread = this.#thread
+    if (thread === undefined) return 0
+    const idleMs = thread.performance.eventLoopUtilization().idle
+    const { ping, idleMs: idleBefore } = this.#watched ?? {}
+    if (idleMs !== idleBefore) {
+      this.#watched = { idleMs, ping: undefined }
+      return 0
+    }
+    if (ping !== undefined) {
+      ping.sinceMs += heldMs
+      return nowMs - ping.sinceMs
+    }
+    const number = ++this.#lastReport
+    this.#watched = { idleMs, ping: { number, sinceMs: nowMs } }
+    const message: MasterMessage = { type: 'report', report: number, withMetrics: false }
+    thread.postMessage(message)
+    return 0
+  }
+
   /**
    * How it is doing. One that does not answer within `msMax` is described as it was last, with the time since it was
    * asked as `blockedMs`.
@@ -244,6 +286,7 @@ export class WorkerHandle {
     this.#vitals.heapUsedBytes = heapUsedBytes
     this.#vitals.heapTotalBytes = heapTotalBytes
     if (metrics !== undefined) this.#vitals.metrics = readAppMetrics(metrics)
+    if (report === this.#watched?.ping?.number) this.#watched.ping = undefined
     if (report !== this.#question?.number) return
     this.#question.settle()
     this.#question = undefined

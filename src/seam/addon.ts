@@ -84,7 +84,9 @@ export interface BoundAddress {
 export type NativeEvent =
   /** A draining worker has no request left. */
   | { type: 'worker-drained'; workerId: number }
-  /** The I/O threads let go of a removed worker's lanes. */
+  /** Nothing that a worker does reaches anybody any more. */
+  | { type: 'worker-fenced'; workerId: number; requestsFailed: number; requestsMoved: number }
+  /** The I/O threads let go of a removed worker's lanes; what failed or moved when it was fenced was told then. */
   | { type: 'worker-removed'; workerId: number; requestsFailed: number; requestsMoved: number }
   /** A worker has been given as many requests as `addWorker` said. */
   | { type: 'worker-spent'; workerId: number }
@@ -204,7 +206,12 @@ export interface NativeServer {
   readyWorker(workerId: number): void
   /** Dispatch nothing more to it; `worker-drained` follows when its last request is answered. */
   drainWorker(workerId: number): void
-  /** It is gone: requests it had started fail (502), the others move. `worker-removed` follows. */
+  /**
+   * Whatever it still does reaches nobody: requests it had started fail with `status`, the others move. Its thread may
+   * live on. Once per worker; `worker-fenced` follows.
+   */
+  fenceWorker(workerId: number, status: 502 | 504): void
+  /** Its thread is gone: requests it had started fail (502), the others move. `worker-removed` follows. */
   removeWorker(workerId: number): void
   /**
    * Serves what is in the accept queues, closes the listeners and the idle connections, and lets the others finish
@@ -225,8 +232,11 @@ export interface NativeServer {
   /** Lines go there from now on; the caller closes `fd`. Nothing happens without an access log. */
   reopenAccessLog(fd: number): void
   stats(): NativeStats
-  /** A `requests` event follows from each I/O thread, with the oldest `countMax` of those in flight there. */
-  listRequests(listing: number, countMax: number): void
+  /**
+   * A `requests` event follows from each I/O thread, with the oldest `countMax` of those in flight there; with a
+   * `workerId`, of those that this worker has.
+   */
+  listRequests(listing: number, countMax: number, workerId?: number): void
 }
 /** Lines of the access log; each is its parts one after the other. */
 export interface NativeAccessFormat {

@@ -149,6 +149,7 @@ const look = (atMs: number, requests: number): Look => ({
       bytesRead: 0,
       bytesWritten: 0,
       workerExits: {},
+      workersBlocked: 0,
     },
     durations: Object.fromEntries(
       ['accept', 'queue', 'handler', 'write', 'total'].map((name) => [

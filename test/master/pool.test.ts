@@ -142,8 +142,60 @@ test('a dead worker is replaced at once', () => {
   assert.match(scene.logs.at(-1) ?? '', /worker 1 died, replaced at once: boom/)
 })
 
-test('repeated deaths are replaced ever more slowly, up to 10 s', () => {
+test('a blocked worker is fenced off, terminated and replaced at once, whether its thread ends or not', () => {
+  const scene = Scene.serving(2)
+  const blocked = () => scene.give({ type: 'worker-blocked', workerId: 1, details: 'why' })
+  assert.deepEqual(blocked(), ['fence 1', 'terminate 1', 'spawn 3'])
+  assert.equal(scene.logs.at(-1), 'worker 1 is blocked, replaced at once: why')
+  assert.deepEqual(blocked(), [], 'once')
+  scene.ready(3)
+  assert.deepEqual(scene.wait(limits.terminateMs - 1), [])
+  assert.deepEqual(scene.tick(), ['fence 1'])
+  assert.equal(scene.states(), '1 stuck, 2 ready, 3 ready')
+  assert.match(scene.logs.at(-1) ?? '', /worker 1 is stuck in native code and cannot be ended: .* \(1 such\)$/)
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.gone, ['1 timeout'])
+})
+
+test('a blocked worker that drains, or that ends in time', () => {
+  const scene = Scene.serving(2)
+  scene.give({ type: 'resize', delta: -1 })
+  assert.equal(scene.states(), '1 draining, 2 ready')
+  assert.deepEqual(scene.give({ type: 'worker-blocked', workerId: 1, details: 'why' }), ['fence 1', 'terminate 1'])
+  assert.equal(scene.logs.at(-1), 'worker 1 is blocked, terminated: why')
+  assert.deepEqual(scene.exited(1), [])
+  assert.deepEqual(scene.gone, ['1 timeout'])
+  assert.equal(scene.states(), '2 ready')
+})
+
+test('stuck threads hold up neither a reload nor the end, but there may only be so many', () => {
   const scene = Scene.serving(1)
+  for (let id = 1; id <= limits.stuckMax; id++) {
+    const isLast = id === limits.stuckMax
+    const actions = scene.give({ type: 'worker-blocked', workerId: id, details: 'why' })
+    assert.deepEqual(actions, [`fence ${id}`, `terminate ${id}`, `spawn ${id + 1}`])
+    scene.ready(id + 1)
+    scene.nowMs += 60_000
+    assert.deepEqual(scene.give({ type: 'tick' }), [`fence ${id}`])
+    assert.equal(scene.logs.at(-1)?.includes('no more workers are started'), isLast)
+  }
+  const next = limits.stuckMax + 1
+  assert.deepEqual(scene.give({ type: 'reload' }), [`spawn ${next + 1}`], 'the operator may')
+  assert.deepEqual(scene.ready(next + 1), [`admit ${next + 1}`, `drain ${next}`, 'reload-finished'])
+  scene.drained(next)
+  assert.deepEqual(scene.exited(next), [])
+  assert.deepEqual(scene.exited(next + 1), [])
+  assert.match(scene.logs.at(-2) ?? '', /died, not replaced, as too many are stuck/)
+  assert.deepEqual(scene.told.at(-1), 'degraded')
+  assert.deepEqual(scene.exited(1), [`spawn ${next + 2}`], 'one has come back')
+  scene.ready(next + 2)
+  scene.shutdown('quick')
+  assert.deepEqual(scene.give({ type: 'server-drained' }), [])
+  assert.deepEqual(scene.exited(next + 2), ['end'])
+})
+
+test('repeated deaths are replaced ever more slowly, up to 10 s', () => {
+  const scene = Scene.serving(1, { terminateMs: 1_000_000 })
   const delays: number[] = []
   assert.deepEqual(scene.exited(1), ['spawn 2'])
   for (let id = 2; id <= 11; id++) {
@@ -604,8 +656,11 @@ class World {
     if (!this.hasEnded) {
       assert.deepEqual(pool.workers.map(({ id }) => id).sort(), [...this.threads.keys()].sort(), this.describe(input))
     }
-    // Whatever is wanted and missing comes, now or at a known time.
-    if (pool.phase === 'serving' && active < pool.wanted) assert.ok(pool.spawnNotBeforeMs > nowMs, this.describe(input))
+    // Whatever is wanted and missing comes, now or at a known time, unless too many threads are stuck.
+    const stuck = pool.workers.filter((worker) => worker.state === 'stuck').length
+    const isFull = stuck >= Math.max(limits.stuckMax, pool.wanted)
+    if (pool.phase === 'serving' && active < pool.wanted && !isFull)
+      assert.ok(pool.spawnNotBeforeMs > nowMs, this.describe(input))
   }
 
   perform(text: string): void {
@@ -653,7 +708,14 @@ class World {
     const workerId = ids[random(ids.length)]
     const state = this.threads.get(workerId)
     scene.nowMs += random(4) === 0 ? random(20_000) : random(50)
-    switch (random(14)) {
+    switch (random(15)) {
+      case 14:
+        if (workerId !== undefined && random(5) === 0) {
+          // A loss like any other.
+          if (state === 'ready') this.threads.set(workerId, 'dying')
+          this.give({ type: 'worker-blocked', workerId, details: 'why' })
+        }
+        return
       case 12:
         if (workerId !== undefined) this.give({ type: 'retire', workerId, reason: 'requests' })
         return
