@@ -3,7 +3,7 @@
 //   npm run fuzz -- head_parser 60     sixty seconds of test/fuzz/head_parser_fuzz.cc
 //   npm run fuzz -- all 60             each of them for sixty seconds
 //
-// Fuzzers see native/base, native/log and the pure parts of native/http. Each starts from test/fuzz/corpus/TARGET; what it learns
+// Fuzzers see native/base, native/log, native/static and the pure parts of native/http. Each starts from test/fuzz/corpus/TARGET; what it learns
 // stays in build/fuzz/TARGET, and so does an input that fails.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
@@ -48,7 +48,9 @@ function main(args) {
 
 function build(target, compiler) {
   mkdirSync(outFolder(target), { recursive: true })
-  const sources = [...sourcesOf('base'), ...sourcesOf('log'), ...pureHttpSources()].map((source) => join(root, source))
+  const sources = [...sourcesOf('base'), ...sourcesOf('log'), ...sourcesOf('static'), ...pureHttpSources()].map(
+    (source) => join(root, source),
+  )
   const args = [...flags, `-I${root}/native`, join(fuzzFolder, target + suffix), ...sources, '-o', programOf(target)]
   return spawnSync(compiler, args, { stdio: 'inherit' }).status ?? 1
 }

@@ -23,6 +23,7 @@ import { type Inheritance, takeInheritance } from './master/inheritance.js'
 import { PidFile } from './master/pid-file.js'
 import { installSignals } from './master/signals.js'
 import { captureOutput, writeStandard } from './master/standard-streams.js'
+import { checkFolders } from './master/static-files.js'
 import type { Origin } from './master/successor.js'
 import { type Addon, loadAddon } from './seam/addon.js'
 import { readVersion } from './version.js'
@@ -175,6 +176,7 @@ function resolveApp(loaded: LoadedRun, { binds }: Inheritance): Configuration {
   const { app, appArgs, hooks, configPath } = loaded
   // As Gunicorn has it: the sockets of a socket unit are the ones to serve, whatever else is configured.
   const settings = binds === undefined ? loaded.settings : { ...loaded.settings, bind: binds }
+  checkFolders(settings.static)
   const origins = binds === undefined ? loaded.origins : { ...loaded.origins, bind: 'LISTEN_FDS' }
   const spec = { ...findApp(app, settings.factory, process.cwd()), args: appArgs }
   return { settings, origins, app: spec, hooks, configPath }

@@ -229,6 +229,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::Close>("close"),
                          InstanceMethod<&ServerObject::SetReady>("setReady"),
                          InstanceMethod<&ServerObject::ReopenAccessLog>("reopenAccessLog"),
+                         InstanceMethod<&ServerObject::ServeFiles>("serveFiles"),
                          InstanceMethod<&ServerObject::Stats>("stats"),
                          InstanceMethod<&ServerObject::ListRequests>("listRequests"),
                      });
@@ -462,6 +463,22 @@ Napi::Value ServerObject::ReopenAccessLog(const Napi::CallbackInfo& info) {
   } else if (!server_->ReopenAccessLog(fd)) {
     close(fd);
   }
+  return info.Env().Undefined();
+}
+
+Napi::Value ServerObject::ServeFiles(const Napi::CallbackInfo& info) {
+  Napi::Object given = info[0].As<Napi::Object>();
+  Napi::Array mounts = given.Get("mounts").As<Napi::Array>();
+  FileSettings settings;
+  for (uint32_t i = 0; i < mounts.Length(); i++) {
+    Napi::Object mount = mounts.Get(i).As<Napi::Object>();
+    settings.mounts.push_back({mount.Get("prefix").As<Napi::String>(), mount.Get("folder").As<Napi::String>()});
+  }
+  settings.max_age_seconds = GetUint32(given, "maxAgeSeconds");
+  Napi::Value transfers = given.Get("transfersMax");
+  if (transfers.IsNumber()) settings.transfers_max = transfers.As<Napi::Number>().Uint32Value();
+  if (given.Get("mayLookUp").IsBoolean()) settings.may_look_up = given.Get("mayLookUp").As<Napi::Boolean>();
+  server_->ServeFiles(std::move(settings));
   return info.Env().Undefined();
 }
 

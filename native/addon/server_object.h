@@ -49,6 +49,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value Close(const Napi::CallbackInfo& info);
   Napi::Value SetReady(const Napi::CallbackInfo& info);
   Napi::Value ReopenAccessLog(const Napi::CallbackInfo& info);
+  Napi::Value ServeFiles(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
   Napi::Value ListRequests(const Napi::CallbackInfo& info);
 

@@ -21,12 +21,13 @@ namespace hornet {
 class HttpConnection;
 class Lane;
 struct AccessNote;
+struct FileTransfer;
 
 enum class ExchangeState : uint8_t {
   kReading,     // its body is being buffered; nothing was dispatched
   kQueued,      // waits for a worker with room
   kDispatched,  // in a lane's ring, perhaps started
-  kAnswering,   // the server answers it itself
+  kAnswering,   // the server answers it itself, with a file perhaps
 };
 
 // A piece of streamed body that found no room in the lane yet.
@@ -58,6 +59,7 @@ struct Exchange {
   uint64_t sticky_key = 0;   // of its client (sticky.h); 0: any worker will do
   uint64_t bytes_read = 0;   // received on the connection, up to and including this request's head
 
+  FileTransfer* transfer = nullptr;  // of the file that answers it, unless that was done at once
   BodyPiece* backlog = nullptr;      // oldest first
   uint32_t body_unconsumed = 0;    // bytes given to the worker and not yet taken by the application
   uint32_t response_uncredited = 0;  // bytes the worker wrote and has no credit back for

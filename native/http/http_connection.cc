@@ -455,6 +455,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   if (head.framing != BodyFraming::kChunked && body_length <= length - used && body_length <= kWholeBodyBytesMax) {
     ignores_input_ = !head.keep_alive;
     if (AnswerHealth(exchange, data)) return used + static_cast<size_t>(body_length);
+    if (host_->files != nullptr && body_length == 0 && AnswerFile(exchange, data)) return used;
     host_->Dispatch(exchange, head, data, data + used, static_cast<uint32_t>(body_length));
     return used + static_cast<size_t>(body_length);
   }
@@ -492,6 +493,19 @@ bool HttpConnection::AnswerHealth(Exchange* exchange, const char* head_bytes) {
     return false;
   }
   AnswerCanned(exchange, status, !exchange->keep_alive || DrainForcesClose(exchange));
+  return true;
+}
+
+bool HttpConnection::AnswerFile(Exchange* exchange, const char* head_bytes) {
+  if (exchange->method != Method::kGet && exchange->method != Method::kHead) return false;
+  const bool is_next = exchange == first_;
+  switch (host_->files->Take(exchange, host_->head, head_bytes, is_next)) {
+    case FileService::Taken::kNo: return false;
+    case FileService::Taken::kAnswered: return true;
+    case FileService::Taken::kLater: break;
+  }
+  StoreText(exchange, head_bytes);
+  host_->files->Park(exchange, is_next);
   return true;
 }
 
@@ -881,6 +895,15 @@ void HttpConnection::HandleConsumed(Exchange* exchange, uint32_t bytes) {
     ResumeInput();
     if (state_ == State::kOpen) UpdateDeadline();
   }
+}
+
+HeadTail HttpConnection::TailFor(const Exchange* exchange) const {
+  HeadTail tail = {};
+  tail.date = host_->date;
+  tail.with_connection = true;
+  tail.close = !exchange->keep_alive || DrainForcesClose(exchange);
+  tail.keep_alive_seconds = options_->limits.keep_alive_hint_seconds;
+  return tail;
 }
 
 void HttpConnection::Fail(Exchange* exchange, int status) {

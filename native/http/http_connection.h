@@ -14,6 +14,7 @@
 #include "http/body_decoder.h"
 #include "http/edge_options.h"
 #include "http/exchange.h"
+#include "http/file_service.h"
 #include "http/head_parser.h"
 #include "http/http_stats.h"
 #include "http/response_encoder.h"
@@ -143,6 +144,7 @@ class HttpHost {
   uint32_t request_address_flags = 0;   // RequestFlag
   char forwarded_text[kAddressTextBytesMax];
   EdgeOptions edge;
+  FileService* files = nullptr;  // null: none are served
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
   size_t input_bytes = 0;        // held by connections for partial input
@@ -174,6 +176,8 @@ class HttpConnection final : public Connection {
   void Admit(Exchange* exchange);
   // The worker closes the connection as such: `mode` is a DropMode.
   void Drop(uint32_t mode);
+  // The last fields of a response of the server's own; its length is left to the caller.
+  HeadTail TailFor(const Exchange* exchange) const;
   // The server's own answer to an exchange that no worker will answer.
   void Fail(Exchange* exchange, int status);
   // The worker of a started response died, or asked for it: the peer must see that it was cut short.
@@ -219,6 +223,8 @@ class HttpConnection final : public Connection {
   void ChooseAddress(const char* head_bytes);
   // True when the path is one of ours and was answered.
   bool AnswerHealth(Exchange* exchange, const char* head_bytes);
+  // True when a file answers it, or may.
+  bool AnswerFile(Exchange* exchange, const char* head_bytes);
   // What the head just parsed is to be handed over for; kTunnelNone: nothing.
   uint32_t ReasonToHandOver(ParseStatus status, const RequestHead& head) const;
   void BeginTunnel(uint32_t reason, uint32_t fault, uint64_t sticky_key = 0);

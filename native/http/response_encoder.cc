@@ -1,8 +1,6 @@
 #include "http/response_encoder.h"
 
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 
 namespace hornet {
 
@@ -33,17 +31,7 @@ char* PutNumber(char* out, uint64_t value) {
 
 const char* DateCache::Get(int64_t unix_seconds) {
   if (unix_seconds != seconds_) {
-    static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    time_t time = static_cast<time_t>(unix_seconds);
-    tm utc;
-    gmtime_r(&time, &utc);
-    // Not strftime: its names follow the locale. The remainders tell the compiler that each number fits.
-    std::snprintf(text_, sizeof(text_), "%s, %02u %s %04u %02u:%02u:%02u GMT", kDays[utc.tm_wday],
-                  static_cast<unsigned>(utc.tm_mday) % 100, kMonths[utc.tm_mon],
-                  static_cast<unsigned>(utc.tm_year + 1900) % 10000, static_cast<unsigned>(utc.tm_hour) % 100,
-                  static_cast<unsigned>(utc.tm_min) % 100, static_cast<unsigned>(utc.tm_sec) % 100);
+    WriteHttpDate(unix_seconds, text_);
     seconds_ = unix_seconds;
   }
   return text_;
@@ -97,6 +85,7 @@ const char* ReasonPhrase(int status) {
   switch (status) {
     case 200: return "OK";
     case 400: return "Bad Request";
+    case 403: return "Forbidden";
     case 408: return "Request Timeout";
     case 413: return "Payload Too Large";
     case 414: return "URI Too Long";

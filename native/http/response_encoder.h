@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace hornet {
+#include "base/http_date.h"
 
-constexpr size_t kDateLength = 29;  // bytes of "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7)
+namespace hornet {
 
 // The Date field's value, made anew once a second.
 class DateCache {

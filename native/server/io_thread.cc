@@ -17,6 +17,9 @@ namespace {
 // One read takes at most this much beyond a kept partial head.
 constexpr size_t kReadBytes = 64 * 1024;
 
+// Who waits for a disk is looked after this often.
+constexpr uint64_t kFileLookMs = 50;
+
 uint32_t Share(uint32_t total, uint32_t threads) { return (total + threads - 1) / threads; }
 
 uint32_t ExchangesMax(uint32_t connections) {
@@ -119,6 +122,7 @@ void IoThread::HandlePrepare() {
       ReleaseLanes();
     }
     for (auto& lane : lanes_) lane->RetrySignals();
+    if (file_server_ != nullptr) file_server_->Run();
     if (!queue_.empty()) DispatchQueued();
     if (!backlogged_.empty()) {
       size_t kept = 0;
@@ -141,6 +145,11 @@ void IoThread::HandlePrepare() {
     if (!has_more) break;
     is_asleep = false;
     StoreRelease(&control->asleep, 0);
+  }
+  if (file_server_ != nullptr) {
+    // Others first: what they sent meanwhile is read before the next pieces of files.
+    if (file_server_->has_ready()) waker_.Wake();
+    needs_watch_ |= file_server_->has_waiting();
   }
   ArmTimers();
 }
@@ -329,6 +338,11 @@ void IoThread::HandleWatchdog() {
   for (auto& lane : lanes_) {
     if (lane->is_stalled) MoveStalled(lane.get());
   }
+  bool any_file_waits = false;
+  if (file_server_ != nullptr) {
+    file_server_->CheckDeadlines();
+    any_file_waits = file_server_->has_waiting();
+  }
   while (Exchange* exchange = queue_.front()) {
     if (!IsOverdue(exchange)) break;
     HttpConnection* connection = exchange->connection;
@@ -336,9 +350,10 @@ void IoThread::HandleWatchdog() {
     stats.shed_queue_timeout++;
     connection->Fail(exchange, 503);
   }
-  needs_watch_ = any_waits || any_runs;
+  needs_watch_ = any_waits || any_runs || any_file_waits;
   // Who is in the middle of a batch with nobody waiting behind is only marked, for the dispatcher.
-  if (needs_watch_) StartWatchdog(any_waits ? look_ms_ : std::max<uint64_t>(limits_.reassign_after_ms, 1));
+  if (!needs_watch_) return;
+  StartWatchdog(any_waits ? look_ms_ : any_runs ? std::max<uint64_t>(limits_.reassign_after_ms, 1) : kFileLookMs);
 }
 
 bool IoThread::IsOverdue(const Exchange* exchange) const {
@@ -458,7 +473,11 @@ bool IoThread::PushBacklog(Exchange* exchange) {
 }
 
 void IoThread::GiveCredit(Exchange* exchange, uint32_t bytes) {
-  if (exchange->lane != nullptr) exchange->lane->PushSignal(kCredit, exchange->id, bytes);
+  if (exchange->lane != nullptr) {
+    exchange->lane->PushSignal(kCredit, exchange->id, bytes);
+  } else if (exchange->transfer != nullptr) {
+    file_server_->Continue(exchange);
+  }
 }
 
 void IoThread::TellEnded(Exchange* exchange) {
@@ -479,8 +498,10 @@ void IoThread::Withdraw(Exchange* exchange) {
       Detach(exchange);
       break;
     }
-    case ExchangeState::kReading:
     case ExchangeState::kAnswering:
+      if (exchange->transfer != nullptr) file_server_->Abandon(exchange);
+      break;
+    case ExchangeState::kReading:
       break;
   }
   exchange->state = ExchangeState::kAnswering;
@@ -762,6 +783,17 @@ void IoThread::CloseListener(uint32_t listener_index) {
     acceptors_.erase(acceptors_.begin() + static_cast<ptrdiff_t>(i));
     return;
   }
+}
+
+void IoThread::ServeFiles(std::shared_ptr<const FileSettings> settings) {
+  if (file_server_ == nullptr) {
+    if (settings->mounts.empty()) return;
+    auto post = [this](std::function<void()> task) { Post([task = std::move(task)](IoThread*) { task(); }); };
+    file_server_ = std::make_unique<FileServer>(this, &exchanges_, &shared_->file_threads, limits_.queue_timeout_ms,
+                                                std::move(post));
+  }
+  files = settings->mounts.empty() ? nullptr : file_server_.get();
+  file_server_->Configure(std::move(settings));
 }
 
 void IoThread::AdoptListener(uint32_t worker_id, uint32_t listener_index) {

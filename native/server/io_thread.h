@@ -23,6 +23,7 @@
 #include "http/sticky_table.h"
 #include "loop/waker.h"
 #include "net/listener.h"
+#include "server/file_server.h"
 #include "server/lane.h"
 
 namespace hornet {
@@ -45,6 +46,7 @@ struct SharedState {
   std::atomic<bool> is_ready{false};  // the master says that workers serve
   std::shared_ptr<AccessLog> access_log;  // set before the threads start; may be null
   std::unique_ptr<StickyTable> sticky_clients;  // the same; null without a rule
+  FileThreads file_threads;
 };
 
 // A request in flight, as an operator is shown it.
@@ -102,6 +104,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   // For the connections that the listener has and will have.
   void ConfigureListener(uint32_t listener_index, const ListenerOptions& options);
   void CloseListener(uint32_t listener_index);
+  // For requests from now on.
+  void ServeFiles(std::shared_ptr<const FileSettings> settings);
   void AddWorker(std::shared_ptr<WorkerSlot> slot);
   void AdoptListener(uint32_t worker_id, uint32_t listener_index);
   void AbandonListener(uint32_t worker_id, uint32_t listener_index);
@@ -202,6 +206,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   std::vector<SlabId> backlogged_;  // exchanges with body pieces that found no room
   DateCache date_cache_;
   std::unique_ptr<AccessRecorder> recorder_;
+  std::unique_ptr<FileServer> file_server_;  // null until files are to be served
   uint64_t wheel_armed_ms_ = UINT64_MAX;
   uint64_t accept_error_logged_ms_ = 0;
   bool accepts_paused_ = false;

@@ -34,6 +34,13 @@ void Server::OpenAccessLog(AccessFormat format, int fd) {
   });
 }
 
+void Server::ServeFiles(FileSettings settings) {
+  SortMounts(&settings.mounts);
+  if (!settings.mounts.empty()) shared_.file_threads.Start();
+  auto shared = std::make_shared<const FileSettings>(std::move(settings));
+  PostAll([shared](IoThread* thread) { thread->ServeFiles(shared); });
+}
+
 bool Server::ReopenAccessLog(int fd) {
   if (shared_.access_log == nullptr) return false;
   shared_.access_log->writer.Reopen(fd);
@@ -184,6 +191,8 @@ void Server::Drain(bool keep_idle) {
 void Server::Close() {
   if (is_closed_) return;
   is_closed_ = true;
+  // They tell the I/O threads of what they have done.
+  shared_.file_threads.Close();
   if (is_started_) {
     PostAll([](IoThread* thread) { thread->Stop(); });
     for (auto& thread : threads_) thread->Join();

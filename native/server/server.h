@@ -37,6 +37,8 @@ class Server {
   void OpenAccessLog(AccessFormat format, int fd);
   // What health checks are told, besides what the I/O threads know.
   void SetReady(bool is_ready) { shared_.is_ready.store(is_ready, std::memory_order_relaxed); }
+  // Requests for files below these folders are answered by the I/O threads, from now on.
+  void ServeFiles(FileSettings settings);
   // Takes `fd`, unless there is no access log.
   bool ReopenAccessLog(int fd);
   // The listener's index, or a negative errno. After Start() it accepts at once.

@@ -36,11 +36,13 @@ type Options = {
 }
 
 /** What `hornet.config.ts` (or `.mts`, `.mjs`, `.cjs`, `.js`, `.json`) exports by default. */
-export interface Config extends Omit<Options, 'env'>, Hooks {
+export interface Config extends Omit<Options, 'env' | 'static'>, Hooks {
   /** The application, `path` or `path:export`, when the command line names none. */
   app?: string
   /** Variables for the environment of the application. */
   env?: Readonly<Record<string, string>> | readonly string[]
+  /** Folders of files by the path they are served below: `{ '/assets': 'public' }`. */
+  static?: Readonly<Record<string, string>> | readonly string[]
 }
 
 /** Returns what it is given, with its type checked: `export default defineConfig({ workers: 4 })`. */

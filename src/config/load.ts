@@ -156,7 +156,13 @@ function layersAround({ env, version }: LoadInput, commandLine: RawValues, machi
 }
 
 /** What no value shows by itself. */
-function checkTogether({ control, controlToken, minWorkers, maxWorkers }: Settings, origins: Origins): void {
+function checkTogether(settings: Settings, origins: Origins): void {
+  const { control, controlToken, minWorkers, maxWorkers, static: mounts } = settings
+  const prefixes = mounts.map(({ prefix }) => prefix)
+  const twice = prefixes.find((prefix, index) => prefixes.indexOf(prefix) < index)
+  if (twice !== undefined) {
+    throw new HornetError('ERR_HORNET_CONFIG', `--static: two folders are given for ${twice || '/'}`)
+  }
   if (control?.kind === 'tcp' && controlToken === undefined) {
     const remedy = 'set HORNET_CONTROL_TOKEN (or --control-token), or use unix:PATH'
     throw new HornetError('ERR_HORNET_CONFIG', `--control on a TCP port needs a token: ${remedy}`)
@@ -258,10 +264,10 @@ function fileText(kind: ValueKind<unknown>, value: unknown): string | undefined 
   return typeof value === 'string' && !isSwitch ? value : undefined
 }
 
-/** Several values may be an array, or one alone; variables for the application may be an object. */
+/** Several values may be an array, or one alone; variables for the application, and folders by path, may be an object. */
 function fileItems(key: SettingKey, value: unknown): unknown[] {
   if (Array.isArray(value)) return value
-  if (key === 'env' && typeof value === 'object' && value !== null) {
+  if ((key === 'env' || key === 'static') && typeof value === 'object' && value !== null) {
     return Object.entries(value).map(([name, text]) => (typeof text === 'string' ? `${name}=${text}` : text))
   }
   return [value]

@@ -26,7 +26,9 @@ import {
   pathPrefix,
   portOfPlatform,
   secretText,
+  type StaticMount,
   size,
+  staticMount,
   stickyRule,
   type UdpAddress,
   udpAddress,
@@ -34,7 +36,7 @@ import {
   workerCount,
 } from './values.js'
 
-export const settingGroups = ['Sockets', 'Proxies', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
+export const settingGroups = ['Sockets', 'Proxies', 'Files', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
 
 type Flag = `--${string}`
 
@@ -162,6 +164,23 @@ export const settingsTable = {
     default: (): string | undefined => undefined,
     defaultText: '',
     needsRestart: true,
+  }),
+
+  static: many({
+    flag: '--static',
+    group: 'Files',
+    summary: 'Answer requests for files below the path URL from the folder DIR, without the application.',
+    kind: staticMount,
+    default: (): readonly StaticMount[] => [],
+    defaultText: '',
+  }),
+  staticMaxAgeMs: one({
+    flag: '--static-max-age',
+    group: 'Files',
+    summary: 'How long caches may keep such a file without asking again whether it has changed.',
+    kind: duration(0, 10 * 365 * day),
+    default: () => 0,
+    defaultText: '0',
   }),
 
   workers: one({

@@ -199,6 +199,23 @@ export const pathPrefix: ValueKind<string> = {
   format: (path) => path,
 }
 
+/** Files of a folder, and the paths of requests for them: those below `prefix`, which is empty for all. */
+export interface StaticMount {
+  readonly prefix: string
+  readonly folder: string
+}
+
+export const staticMount: ValueKind<StaticMount> = {
+  metavar: 'URL=DIR',
+  accepts: 'of the form URL=DIR: a path such as /assets, or /, and a folder',
+  parse(text) {
+    // Characters that a client has no reason to encode, and no segment that it would resolve.
+    const match = /^(?=\/)((?:\/(?!\.\.?[/=])[\w.~!$&'()*+,;:@-]+)*)\/?=([^\0]+)$/.exec(text)
+    return match ? { prefix: match[1], folder: match[2] } : undefined
+  },
+  format: ({ prefix, folder }) => `${prefix || '/'}=${folder}`,
+}
+
 /** The same for the access log, which goes to the other stream. */
 export const accessLogDestination: ValueKind<string> = {
   ...logDestination,

@@ -31,6 +31,7 @@ import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from 
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
 import { ServiceManager } from './service-manager.js'
 import { writeStandard } from './standard-streams.js'
+import { nativeFiles } from './static-files.js'
 import { announceReady, type Origin, Successor, type SuccessorEvent } from './successor.js'
 import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
@@ -104,6 +105,7 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         },
       })
     const server = accessLogfile === undefined ? createServer() : withAccessLog(accessLogfile, createServer)
+    if (settings.static.length > 0) server.serveFiles(nativeFiles(settings))
     try {
       await runner.demand('onStarting', { pid: process.pid })
       const owner = findAccount(settings.user, settings.group)
@@ -620,6 +622,7 @@ async function arbitrate(
       case 'reload-finished':
         configuration = reloads.finish(action.generation) ?? configuration
         blocked.watch(configuration.settings.timeoutMs)
+        server.serveFiles(nativeFiles(configuration.settings))
         endReload()
         manager.ready(statusLine())
         logger.info(`reloaded: generation ${action.generation}`)

@@ -229,6 +229,8 @@ export interface NativeServer {
   close(): void
   /** What PREFIX/ready says; false until then, and false while draining whatever was said. */
   setReady(isReady: boolean): void
+  /** GET and HEAD requests for files below these folders are answered by the I/O threads, from now on. */
+  serveFiles(files: NativeFiles): void
   /** Lines go there from now on; the caller closes `fd`. Nothing happens without an access log. */
   reopenAccessLog(fd: number): void
   stats(): NativeStats
@@ -238,6 +240,18 @@ export interface NativeServer {
    */
   listRequests(listing: number, countMax: number, workerId?: number): void
 }
+
+export interface NativeFiles {
+  /** `prefix` is empty for all paths; otherwise it begins with a slash and ends without. `folder` is absolute. */
+  mounts: readonly { prefix: string; folder: string }[]
+  /** What responses say to caches, in seconds. */
+  maxAgeSeconds: number
+  /** Files that one I/O thread has open to send them; further ones wait. Default 512. */
+  transfersMax?: number
+  /** At once, where the kernel can tell without waiting; otherwise threads of their own do. Default true. */
+  mayLookUp?: boolean
+}
+
 /** Lines of the access log; each is its parts one after the other. */
 export interface NativeAccessFormat {
   parts: readonly { atom: AccessAtom; text: string }[]

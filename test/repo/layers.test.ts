@@ -13,13 +13,14 @@ import { filesUnder, linesOf } from '../support/tree.js'
 const nativeRooms: Record<string, string[]> = {
   base: [],
   log: ['base'],
+  static: ['base'],
   loop: ['base'],
   net: ['base', 'loop'],
   tls: ['base'],
   ring: ['base'],
   // Of the ring http knows the words (what a request or response is flagged with), not how records lie in it.
   http: ['base', 'log', 'loop', 'net', 'tls', 'ring/records.h'],
-  server: ['base', 'log', 'loop', 'net', 'tls', 'http', 'ring'],
+  server: ['base', 'log', 'static', 'loop', 'net', 'tls', 'http', 'ring'],
   // fingerprint.h is generated from records.h and is the same knowledge.
   addon: ['server', 'base/check.h', 'base/output_stream.h', 'ring/records.h', 'ring/fingerprint.h'],
 }
