@@ -224,6 +224,13 @@ function hornetProgram(): CompletedProgram {
   return {
     name: 'hornet',
     commands: [],
+    modes: [
+      {
+        name: 'doctor',
+        summary: 'Say what of an application will work in worker threads.',
+        options: [{ names: ['--json'], summary: 'Print the findings as JSON.' }],
+      },
+    ],
     options: [
       ...options,
       { names: ['--help', '-h'], summary: 'Print this help.' },

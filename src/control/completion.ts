@@ -24,6 +24,8 @@ export interface CompletedProgram {
   options: readonly CompletedOption[]
   /** None: its arguments are files. */
   commands: readonly CompletedCommand[]
+  /** What may be the first word, before its files, and the options that come with it. Only without commands. */
+  modes?: readonly CompletedCommand[]
 }
 
 /** A script for `shell` to read: `eval "$(hornetctl completion bash)"`. */
@@ -32,7 +34,7 @@ export function completionScript(shell: Shell, programs: readonly CompletedProgr
   return programs.map(write).join('\n')
 }
 
-function bash({ name, options, commands }: CompletedProgram): string {
+function bash({ name, options, commands, modes = [] }: CompletedProgram): string {
   const cases = [...options, ...commands.flatMap((command) => command.options)]
     .filter(({ value }) => value !== undefined)
     .map(({ names, value }) => `    ${names.join('|')}) ${bashValue(value)}; return ;;`)
@@ -40,6 +42,10 @@ function bash({ name, options, commands }: CompletedProgram): string {
     (command) =>
       `    ${command.name}) words="${[...(command.words ?? []), ...optionNames([...command.options, ...options])].join(' ')}" ;;`,
   )
+  const perMode = modes.map(
+    (mode) => `  [[ \${COMP_WORDS[1]} != ${mode.name} ]] || words+=" ${optionNames(mode.options).join(' ')}"\n`,
+  )
+  const modeNames = modes.map((mode) => mode.name).join(' ')
   const first = [...commands.map((command) => command.name), ...optionNames(options)].join(' ')
   return `# Completions of ${name} for bash.
 _${name}() {
@@ -61,8 +67,8 @@ ${
 ${perCommand.join('\n')}
   esac
 `
-}  COMPREPLY=($(compgen -W "$words" -- "$word"))
-${commands.length === 0 ? '  [[ $word == -* ]] || COMPREPLY=($(compgen -f -- "$word"))\n' : ''}}
+}${modes.length === 0 ? '' : `  ((COMP_CWORD > 1)) || words+=" ${modeNames}"\n`}${perMode.join('')}  COMPREPLY=($(compgen -W "$words" -- "$word"))
+${commands.length === 0 ? '  [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- "$word"))\n' : ''}}
 complete ${commands.length === 0 ? '-o filenames ' : ''}-F _${name} ${name}
 `
 }
@@ -73,17 +79,23 @@ function bashValue(value: CompletedOption['value']): string {
   return ':'
 }
 
-function zsh({ name, options, commands }: CompletedProgram): string {
+function zsh({ name, options, commands, modes = [] }: CompletedProgram): string {
   const specs = (list: readonly CompletedOption[]) =>
     list.flatMap(({ names, summary, value }) =>
       names.map((flag) => `'${flag}[${zshText(summary)}]${zshValue(flag, value)}'`),
     )
   const lines = (list: readonly string[], indent: string) => list.map((line) => `${indent}${line} \\\n`).join('')
   if (commands.length === 0) {
+    const perMode = modes.map(
+      (mode) => `  [[ $words[2] != ${mode.name} ]] || more+=(${specs(mode.options).join(' ')})\n`,
+    )
+    const first = `_alternative "modes:mode:(${modes.map((mode) => mode.name).join(' ')})" "files:application:_files"`
     return `# Completions of ${name} for zsh.
 _${name}() {
-  _arguments -s \\
-${lines(specs(options), '    ')}    '*:application:_files'
+  local -a more
+${perMode.join('')}  _arguments -s $more \\
+${lines(specs(options), '    ')}    '1: :{${first}}' \\
+    '*:application:_files'
 }
 compdef _${name} ${name}
 `
@@ -129,11 +141,11 @@ function zshText(text: string): string {
   return text.replace(/[[\]:\\]/g, '\\$&').replaceAll("'", "'\\''")
 }
 
-function fish({ name, options, commands }: CompletedProgram): string {
+function fish({ name, options, commands, modes = [] }: CompletedProgram): string {
   const lines = [`# Completions of ${name} for fish.`]
   if (commands.length > 0) lines.push(`complete -c ${name} -f`)
   for (const option of options) lines.push(`complete -c ${name} ${fishOption(option)}`)
-  for (const command of commands) {
+  for (const command of [...commands, ...modes]) {
     const text = fishText(command.summary)
     lines.push(`complete -c ${name} -n __fish_use_subcommand -a ${command.name} -d ${text}`)
     const inside = `-n '__fish_seen_subcommand_from ${command.name}'`

@@ -220,6 +220,10 @@ COMP_CWORD=${line.length - 1}\n_${program}\nprintf '%s\\n' "\${COMPREPLY[@]}"`,
   assert.deepEqual(words(bash, 'hornet', ['hornet', '--worker-c']), ['--worker-connections'])
   assert.deepEqual(words(bash, 'hornet', ['hornet', '--log-level', 'w']), ['warn'])
   assert.ok(words(bash, 'hornet', ['hornet', 'READ']).includes('README.md'), 'the application is a file')
+  assert.ok(words(bash, 'hornet', ['hornet', 'doc']).includes('doctor'))
+  assert.deepEqual(words(bash, 'hornet', ['hornet', 'doctor', '--js']), ['--json'])
+  assert.deepEqual(words(bash, 'hornet', ['hornet', 'app.mjs', '--js']), [''])
+  assert.ok(!words(bash, 'hornet', ['hornet', 'doctor', 'doc']).includes('doctor'), 'it is the first word only')
   for (const [shell, check] of [
     ['zsh', '-n'],
     ['fish', '--no-execute'],
