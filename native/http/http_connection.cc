@@ -1037,7 +1037,8 @@ void HttpConnection::WriteAccessLine(Exchange* exchange, bool is_whole) {
   facts.queue_us = facts.was_claimed ? exchange->claimed_us - exchange->ready_us : 0;
   facts.handler_us = facts.was_claimed ? exchange->answered_us - exchange->claimed_us : 0;
   facts.is_whole = is_whole;
-  facts.stays_open = !exchange->close_after;
+  // A tunnel's connection ends with it.
+  facts.stays_open = !exchange->close_after && !exchange->is_tunnel;
   host_->access->Write(facts, exchange->note);
   exchange->note = nullptr;
 }

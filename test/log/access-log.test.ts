@@ -24,7 +24,11 @@ afterEach(async () => {
 })
 
 /** A server with an access log in a file of its own; `lines` waits until there are so many. */
-async function start(...args: string[]) {
+function start(...args: string[]) {
+  return startApp(app, ...args)
+}
+
+async function startApp(app: string, ...args: string[]) {
   folder = mkdtempSync(join(tmpdir(), 'hornet-access-'))
   const path = join(folder, 'access.log')
   const hornet = await startHornet({ app, args: ['--workers', '1', '--access-logfile', path, ...args] })
@@ -85,6 +89,44 @@ describe('the default format', () => {
     await within.readUntil('part')
     within.socket.resetAndDestroy()
     assert.deepEqual(await lines(2), ['GET /never HTTP/1.1 499 0 X', 'GET /part HTTP/1.1 200 4 X'])
+  })
+})
+
+describe('an upgraded connection', () => {
+  const upgrade = (path: string) => message('GET', path, { Connection: 'upgrade', Upgrade: 'echo', 'X-Id': '42' })
+
+  test('leaves its line when it ends, with what was sent over it', async () => {
+    const format = '%(r)s %(s)s %(B)s %(X)s %(Q)s %({x-id}i)s %({x-reply}o)s'
+    const { hornet, lines } = await startApp(
+      'test/log/fixtures/upgrade-app.mjs',
+      '--access-logformat',
+      `${format} %(D)s`,
+    )
+    const open = await connect(hornet)
+    open.write(message('GET', '/before'))
+    assert.equal((await open.readResponse()).text, 'plain')
+    const [before] = await lines(1)
+    assert.match(before, /^GET \/before HTTP\/1\.1 200 5 \+ /)
+    open.write(upgrade('/echo?a=b'))
+    await open.readUntil('\r\n\r\n')
+    open.write('0123456789')
+    await open.readBytes(10)
+    await lines(1)
+    open.end()
+    await open.readToEnd()
+    const [, whole] = await lines(2)
+    assert.match(whole, /^GET \/echo\?a=b HTTP\/1\.1 101 10 - [\d.]+ 42 yes \d+$/)
+    const refused = await connect(hornet)
+    refused.write(upgrade('/refused'))
+    await refused.readToEnd()
+    const [, , refusal] = await lines(3)
+    assert.match(refusal, /^GET \/refused HTTP\/1\.1 403 2 - [\d.]+ 42 - \d+$/)
+    const reset = await connect(hornet)
+    reset.write(upgrade('/reset'))
+    await reset.readUntil('\r\n\r\n')
+    reset.socket.resetAndDestroy()
+    const [, , , left] = await lines(4)
+    assert.match(left, /^GET \/reset HTTP\/1\.1 101 0 - /)
   })
 })
 
