@@ -25,8 +25,8 @@ import {
   orZero,
   pathPrefix,
   portOfPlatform,
-  secretText,
   type StaticMount,
+  secretText,
   size,
   staticMount,
   stickyRule,
@@ -36,7 +36,17 @@ import {
   workerCount,
 } from './values.js'
 
-export const settingGroups = ['Sockets', 'Proxies', 'Files', 'Pool', 'Time', 'Limits', 'Logs', 'Control', 'Process'] as const
+export const settingGroups = [
+  'Sockets',
+  'Proxies',
+  'Files',
+  'Pool',
+  'Time',
+  'Limits',
+  'Logs',
+  'Control',
+  'Process',
+] as const
 
 type Flag = `--${string}`
 
@@ -414,7 +424,6 @@ export const settingsTable = {
     kind: choice(['debug', 'info', 'warn', 'error']),
     default: () => 'info' as const,
     defaultText: 'info',
-    needsRestart: true,
   }),
   logFormat: one({
     flag: '--log-format',
@@ -423,7 +432,6 @@ export const settingsTable = {
     kind: choice(['text', 'json']),
     default: () => 'text' as const,
     defaultText: 'text',
-    needsRestart: true,
   }),
   errorLogfile: one({
     flag: '--error-logfile',
@@ -433,7 +441,6 @@ export const settingsTable = {
     kind: logDestination,
     default: () => '-',
     defaultText: '-',
-    needsRestart: true,
   }),
   captureOutput: one({
     flag: '--capture-output',
@@ -443,6 +450,7 @@ export const settingsTable = {
     kind: onOff,
     default: () => false,
     defaultText: '',
+    needsRestart: true,
   }),
 
   accessLogfile: one({

@@ -10,12 +10,16 @@ import { HornetError } from '../errors.js'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFormat = 'text' | 'json'
 
-export interface LoggerOptions {
+/** What may change while the server runs. */
+export interface LogSettings {
   /** Records less important than this are dropped. */
   level: LogLevel
   format: LogFormat
   /** A file, appended to; `-` for standard error. */
   destination: string
+}
+
+export interface LoggerOptions extends LogSettings {
   /** Writes to standard error. Default: to descriptor 2. */
   writeStandardError?: (text: string) => void
 }
@@ -33,6 +37,12 @@ export interface Logger {
    * Throws HornetError `ERR_HORNET_CONFIG` when it cannot; records go on into the old file then.
    */
   reopen(): void
+  /**
+   * From the next record on.
+   *
+   * Throws HornetError `ERR_HORNET_CONFIG` when the file cannot be opened; nothing has changed then.
+   */
+  configure(settings: LogSettings): void
   /** Makes a file another user's, who will open it again. */
   chown(uid: number, gid: number): void
   close(): void
@@ -44,8 +54,9 @@ const writeWaitMsMax = 1000
 const writeRetryMs = 5
 
 /** @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be opened. */
-export function createLogger({ level, format, destination, writeStandardError }: LoggerOptions): Logger {
-  const isFile = destination !== '-'
+export function createLogger({ writeStandardError, ...options }: LoggerOptions): Logger {
+  let { format, destination } = options
+  let isFile = destination !== '-'
   let fd = isFile ? openLog(destination) : stderrFd
   const reporter: ConsolaReporter = {
     log({ date, type, args }) {
@@ -57,7 +68,7 @@ export function createLogger({ level, format, destination, writeStandardError }:
     },
   }
   // Consola would hold back repeated records for a second, and lose them if the process ends within it.
-  const consola = createConsola({ level: levelNumbers[level], reporters: [reporter], throttle: 0 })
+  const consola = createConsola({ level: levelNumbers[options.level], reporters: [reporter], throttle: 0 })
   const counts: Record<LogLevel, number> = { debug: 0, info: 0, warn: 0, error: 0 }
   const write = (level: LogLevel, message: string) => {
     counts[level] += 1
@@ -69,6 +80,17 @@ export function createLogger({ level, format, destination, writeStandardError }:
     info: (message) => write('info', message),
     warn: (message) => write('warn', message),
     error: (message) => write('error', message),
+    configure(next) {
+      if (next.destination !== destination) {
+        const opened = next.destination === '-' ? stderrFd : openLog(next.destination)
+        if (isFile) closeSync(fd)
+        fd = opened
+      }
+      format = next.format
+      destination = next.destination
+      isFile = destination !== '-'
+      consola.level = levelNumbers[next.level]
+    },
     chown(uid, gid) {
       if (isFile) fchownSync(fd, uid, gid)
     },
@@ -101,6 +123,11 @@ export function textLine({ time, pid, level, message }: LogRecord): string {
     .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`)
     .replaceAll('\n', '\n    ')
   return `[${time}] [${pid}] [${level}] ${shown}\n`
+}
+
+/** @throws HornetError `ERR_HORNET_CONFIG` when there can be no log of this name. */
+export function checkDestination(destination: string): void {
+  if (destination !== '-') closeSync(openLog(destination))
 }
 
 function openLog(path: string): number {

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises'
 import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
 import { withAccessLog } from '../log/access.js'
-import type { Logger } from '../log/logger.js'
+import { checkDestination, type Logger } from '../log/logger.js'
 import { type Addon, type BoundAddress, IO_CONTROL_STRIDE, type NativeEvent, type NativeServer } from '../seam/addon.js'
 import { readVersion } from '../version.js'
 import { becomeAccount, findAccount } from './account.js'
@@ -258,6 +258,7 @@ async function arbitrate(
   /** The configuration as it is now. What it listens on is open when this resolves. */
   async function readAgain(): Promise<Configuration> {
     const read = await options.readConfiguration()
+    checkDestination(read.settings.errorLogfile)
     // None: the application listens by itself, on what it wants.
     if (isStopping() || listeners.addresses.length === 0) return read
     await listeners.open(reconfigure(configuration, read).configuration.settings.bind)
@@ -504,6 +505,17 @@ async function arbitrate(
     }
   }
 
+  function configureLog(): void {
+    const { logLevel, logFormat, errorLogfile } = configuration.settings
+    try {
+      logger.configure({ level: logLevel, format: logFormat, destination: errorLogfile })
+    } catch (error) {
+      // It was there when the configuration was read.
+      if (!(error instanceof HornetError)) throw error
+      logger.error(`${error.message}; going on with the old file`)
+    }
+  }
+
   function reopenAccessLog(): void {
     const { accessLogfile } = configuration.settings
     if (accessLogfile === undefined || accessLogfile === '-') return
@@ -623,6 +635,7 @@ async function arbitrate(
         configuration = reloads.finish(action.generation) ?? configuration
         blocked.watch(configuration.settings.timeoutMs)
         server.serveFiles(nativeFiles(configuration.settings))
+        configureLog()
         endReload()
         manager.ready(statusLine())
         logger.info(`reloaded: generation ${action.generation}`)

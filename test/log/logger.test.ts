@@ -78,3 +78,22 @@ test('a file that cannot be opened is an error, and the old one stays in use', (
   logger.close()
   assert.throws(() => createLogger({ level: 'info', format: 'text', destination }), isConfigError)
 })
+
+test('level, format and file change while it runs', () => {
+  const first = join(folder, 'first.log')
+  const second = join(folder, 'second.log')
+  const logger = createLogger({ level: 'info', format: 'text', destination: first })
+  logger.info('one')
+  logger.configure({ level: 'warn', format: 'json', destination: second })
+  logger.info('unseen')
+  logger.warn('two')
+  assert.match(readFileSync(first, 'utf8'), /^\S+ \S+ \[info\] one\n$/)
+  assert.equal(JSON.parse(readFileSync(second, 'utf8')).message, 'two')
+  const nowhere = { level: 'debug', format: 'text', destination: join(folder, 'none', 'a.log') } as const
+  assert.throws(() => logger.configure(nowhere), HornetError)
+  logger.debug('unseen')
+  logger.warn('three')
+  logger.reopen()
+  assert.equal(readFileSync(second, 'utf8').split('\n').length, 3)
+  logger.close()
+})

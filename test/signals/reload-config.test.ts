@@ -3,10 +3,11 @@
  * run time stays, and what cannot be changed in a running process is named.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { eventually } from '../support/deadline.js'
 import { startHornet } from '../support/hornet.js'
 import { get } from '../support/http.js'
 
@@ -79,4 +80,24 @@ test('a new application that fails takes its settings with it: who replaces a de
   assert.equal((await get(hornet, '/exit')).status, 502)
   await hornet.waitForLog(/worker 1 died, replaced/)
   assert.equal((await get(hornet)).text, 'old')
+})
+
+test('the log changes its level, format and file with the reload; a file that cannot be is told before', async () => {
+  const file = configFile()
+  const log = join(folder, 'moved.log')
+  file.write({ workers: 1 })
+  await using hornet = await startHornet({ app, args: ['--config', file.path] })
+  await hornet.waitForLog(/worker 1 ready/)
+  file.write({ workers: 1, errorLogfile: join(folder, 'none', 'x.log') })
+  hornet.signal('SIGHUP')
+  await hornet.waitForLog(/reload failed, the old workers go on: cannot open the log file '\S+x\.log'/)
+  file.write({ workers: 1, errorLogfile: log, logFormat: 'json', logLevel: 'info' })
+  hornet.signal('SIGHUP')
+  const read = () => (existsSync(log) ? readFileSync(log, 'utf8') : '')
+  const lines = await eventually('the reload in the new file', () => {
+    const found = read().split('\n').slice(0, -1)
+    return found.some((line) => line.includes('reloaded: generation 2')) ? found : undefined
+  })
+  for (const line of lines) assert.equal(JSON.parse(line).pid, hornet.pid)
+  assert.doesNotMatch(hornet.stderr, /reloaded|stays as it is/)
 })
