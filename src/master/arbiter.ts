@@ -237,6 +237,12 @@ async function arbitrate(
   // From this thread's event loop: it says that this very loop turns.
   const watchdog = manager.watchdogMs === undefined ? undefined : setInterval(() => manager.alive(), manager.watchdogMs)
   const scaler = configuration.settings.maxWorkers > 0 ? setInterval(scaleByLoad, sampleMs) : undefined
+  // A probe wants its answer while workers are booting; other requests wait for them meanwhile, as long as any may. A
+  // successor leaves all of them to its predecessor until it serves; and where the last server died, connections are
+  // safer with the guard than in one that may die as well.
+  const isFirst = !inheritance.hasPredecessor && (guardFacts?.restarts ?? 0) === 0
+  let isAccepting = configuration.settings.health !== undefined && isFirst
+  if (isAccepting) server.start()
   queue.push({ type: 'start' })
   try {
     while (pool.phase !== 'ended') {
@@ -618,7 +624,8 @@ async function arbitrate(
         return
       }
       case 'serve':
-        server.start()
+        if (!isAccepting) server.start()
+        isAccepting = true
         guard?.serving()
         options.onServing(adoptions.addresses)
         manager.ready(statusLine())

@@ -2,7 +2,7 @@
  * Promise: who a client is comes from its connection, and from others only as far as the operator trusts them.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, test } from 'node:test'
@@ -170,6 +170,7 @@ describe('the PROXY protocol', () => {
 describe('health checks', () => {
   test('are answered while every worker is blocked', async () => {
     const { hornet } = await start('--health', '/-/health')
+    await hornet.waitForLog(/worker 1 ready/)
     const probe = await connect(hornet)
     const check = async (path: string, method = 'GET') => {
       probe.write(message(method, path))
@@ -184,6 +185,28 @@ describe('health checks', () => {
     assert.equal((await check('/-/health/live', 'HEAD')).status, 200)
     probe.destroy()
     await blocked.readResponse()
+  })
+
+  test('are answered while the first worker is loading, and requests wait for it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hornet-health-'))
+    const go = join(folder, 'go')
+    await using hornet = await startHornet({
+      app: 'test/proxies/fixtures/slow-to-load.mjs',
+      args: ['--workers', '1', '--health', '/health'],
+      env: { GO_FILE: go },
+    })
+    const early = await connect(hornet)
+    early.write(message('GET', '/'))
+    assert.equal((await get(hornet, '/health/live')).status, 200)
+    assert.equal((await get(hornet, '/health/ready')).status, 503)
+    await hornet.waitForLog(/loading/)
+    assert.equal((await get(hornet, '/health/ready')).status, 503)
+    assert.equal(early.buffered.length, 0)
+    writeFileSync(go, '')
+    assert.equal((await early.readResponse()).text, 'loaded')
+    assert.equal((await get(hornet, '/health/ready')).status, 200)
+    early.destroy()
+    rmSync(folder, { recursive: true })
   })
 
   test('leave other paths and methods to the application', async () => {
