@@ -11,6 +11,7 @@ import { Inbox, type InboxHandler } from '../seam/inbox.js'
 import type { Lane } from '../seam/lane.js'
 import { Outbox } from '../seam/outbox.js'
 import {
+  ABORT_REASON_FAULT,
   ABORT_REASON_GONE,
   ABORT_REASON_RESET,
   CHUNK_FLAG_LAST,
@@ -110,6 +111,8 @@ export class ServerCore implements InboxHandler {
   readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
   readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
   #port: WorkerPort | null = null
+  /** By I/O thread, then by connection slot: requests whose body broke off, while Node's parser judges the rest. */
+  readonly #broken: Map<number, Exchange>[]
   /** Responses that ended on the lean road and owe their events. */
   #finished: Message[] = []
   #finishScheduled = false
@@ -124,6 +127,7 @@ export class ServerCore implements InboxHandler {
     this.#lanes = lanes
     this.#exchanges = lanes.map(() => [])
     this.#connections = lanes.map(() => new Map())
+    this.#broken = lanes.map(() => new Map())
     this.inbox = new Inbox(lanes, this)
   }
 
@@ -222,6 +226,8 @@ export class ServerCore implements InboxHandler {
     this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
     this.#running++
     const connection = this.connectionOf(exchange)
+    const broken = this.#broken[exchange.lane.ioThread].get(exchange.connectionIndex)
+    if (broken !== undefined) broken.connection = connection
     connection.becomeTunnel(exchange)
     return connection
   }
@@ -364,12 +370,26 @@ export class ServerCore implements InboxHandler {
     const { connection } = exchange
     // Destroyed by the application, which is about to hear of it (handleDestroyed).
     if (connection?.destroyed && connection.exchange === exchange) return
+    if (reason === ABORT_REASON_FAULT && this.#options.onHandover !== undefined) {
+      // The connection follows, for Node's parser to complain on. As there, the request breaks off with its socket.
+      exchange.isOver = true
+      this.#broken[lane.ioThread].set(exchange.connectionIndex, exchange)
+      return
+    }
     this.#guard(() => this.#abort(lane, exchange, reason))
+  }
+
+  #abortBroken(lane: Lane, index: number): void {
+    const exchange = this.#broken[lane.ioThread].get(index)
+    if (exchange === undefined) return
+    this.#broken[lane.ioThread].delete(index)
+    this.#guard(() => this.#abort(lane, exchange, ABORT_REASON_FAULT))
   }
 
   /** The application destroyed the stand-in: its request breaks off now, as with a socket, and not when we are told. */
   handleDestroyed(connection: Connection): void {
     const { exchange } = connection
+    this.#abortBroken(exchange.lane, exchange.connectionIndex)
     if (exchange.isTunnel || exchange.isOver || exchange.req === null) return
     this.#forget(exchange)
     this.#guard(() => this.#abort(exchange.lane, exchange, ABORT_REASON_GONE))
@@ -399,6 +419,8 @@ export class ServerCore implements InboxHandler {
       connections.delete(index)
       connection.handleGone(ABORT_REASON_GONE)
     }
+    // With a stand-in it breaks off as that one closes.
+    if (this.#broken[lane.ioThread].get(index)?.connection === null) this.#abortBroken(lane, index)
     this.#options.onConnectionClosed?.(index, generation)
   }
 

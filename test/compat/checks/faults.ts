@@ -131,6 +131,22 @@ export const checks = [
     }),
   ),
 
+  ...(['a chunk size that is no number', 'the end of the client', 'a client that is gone'] as const).map((what) =>
+    same(`a body breaks off by ${what}: events of the socket, the request and the response`, async (stage) => {
+      const { connection, req, res } = await stage.exchange(bare('POST /', ['Host: x', 'Transfer-Encoding: chunked']))
+      const log: string[] = []
+      note(log, 'socket', req.socket, ['error', 'close'])
+      note(log, 'req', req, ['aborted', 'error', 'close'])
+      note(log, 'res', res, ['error', 'close'])
+      const closed = Promise.all([event(req.socket, 'close'), event(req, 'close'), event(res, 'close')])
+      if (what === 'the end of the client') connection.end()
+      else if (what === 'a client that is gone') connection.destroy()
+      else connection.write('xyz\r\n')
+      await closed
+      return log
+    }),
+  ),
+
   same('a broken body that came along with its head', async (stage) => {
     let requests = 0
     const served = await stage.serve(() => requests++)
