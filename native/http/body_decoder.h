@@ -79,9 +79,11 @@ class BodyDecoder {
   BodyFault ReadSize(char c);
   BodyFault ReadExtension(char c);
   BodyFault EndExtension(char c, State after_space);
+  bool CountExtension();
 
   uint64_t remaining_ = 0;        // bytes of this body (kLength) or of this chunk still to come
-  uint32_t extension_bytes_ = 0;  // of this message, all chunks together
+  uint32_t extension_bytes_ = 0;  // of this chunk
+  uint32_t extensions_left_ = 0;  // bytes that extensions of all chunks may still have; data adds to it
   uint32_t trailer_bytes_ = 0;
   uint16_t trailer_count_ = 0;
   uint8_t digits_ = 0;            // of this chunk's size
@@ -91,7 +93,8 @@ class BodyDecoder {
 };
 
 // Limits that are ours alone (no option): derived, term by term, where they are defined in the .cc file.
-extern const uint32_t kChunkExtensionBytesMax;  // of one message
+extern const uint32_t kChunkExtensionBytesMax;  // of one chunk
+extern const uint32_t kChunkExtensionsStart;    // of one message beyond its data; so much at any time
 extern const uint32_t kTrailerBytesMax;         // of one message, line ends included
 extern const uint32_t kTrailerCountMax;
 

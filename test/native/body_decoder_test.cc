@@ -109,4 +109,53 @@ TEST(EveryFaultHasANameOfItsOwnAndAStatus) {
   }
 }
 
+namespace {
+
+// The fault of a message, fed in pieces; kNone when it is complete and good.
+BodyFault FaultOf(const std::string& input) {
+  BodyDecoder decoder = Started(BodyFraming::kChunked, 0);
+  size_t at = 0;
+  while (!decoder.done()) {
+    const BodyStep step = StepOver(&decoder, std::string_view(input).substr(at, 1000));
+    if (step.status == BodyStatus::kBad) return step.fault;
+    if (step.status == BodyStatus::kMore && step.consumed == 0) break;
+    at += step.consumed;
+  }
+  return BodyFault::kNone;
+}
+
+std::string Chunk(size_t extension_bytes, const std::string& data) {
+  char size[20];
+  std::snprintf(size, sizeof size, "%zx", data.size());
+  return std::string(size) + (extension_bytes > 0 ? ";" + std::string(extension_bytes - 1, 'a') : "") + "\r\n" + data +
+         (data.empty() ? "" : "\r\n");
+}
+
+std::string Repeat(int count, const std::string& text) {
+  std::string all;
+  for (int i = 0; i < count; i++) all += text;
+  return all;
+}
+
+}  // namespace
+
+TEST(AnExtensionOfOneChunkIsBounded) {
+  const std::string end = Chunk(0, "") + "\r\n";
+  EXPECT_EQ(FaultOf(Chunk(kChunkExtensionBytesMax, "ab") + end), BodyFault::kNone);
+  EXPECT_EQ(FaultOf(Chunk(kChunkExtensionBytesMax + 1, "ab") + end), BodyFault::kChunkExtensionTooLong);
+}
+
+TEST(ExtensionsMayNotOutweighTheDataByMuch) {
+  const std::string end = Chunk(0, "") + "\r\n";
+  // Four of the longest are all that the start allows.
+  EXPECT_EQ(FaultOf(Repeat(4, Chunk(kChunkExtensionBytesMax, "a")) + end), BodyFault::kNone);
+  EXPECT_EQ(FaultOf(Repeat(5, Chunk(kChunkExtensionBytesMax, "a")) + end), BodyFault::kChunkExtensionTooLong);
+  EXPECT_EQ(FaultOf(Repeat(40000, Chunk(3, "a")) + end), BodyFault::kChunkExtensionTooLong);
+  // A signature on each chunk of a long upload.
+  EXPECT_EQ(FaultOf(Repeat(5000, Chunk(90, std::string(1000, 'x'))) + end), BodyFault::kNone);
+  // Data is no credit for later.
+  EXPECT_EQ(FaultOf(Chunk(0, std::string(1000000, 'x')) + Repeat(5, Chunk(kChunkExtensionBytesMax, "a")) + end),
+            BodyFault::kChunkExtensionTooLong);
+}
+
 }  // namespace hornet
