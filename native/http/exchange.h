@@ -90,6 +90,7 @@ struct Exchange {
 
   Method method = Method::kGet;
   ExchangeState state = ExchangeState::kReading;
+  bool is_end_untold = false;      // that the peer has ended is to be told behind the backlog
   bool is_streaming = false;       // its body goes to the worker in chunks
   bool is_started = false;         // streaming: the worker said that it has claimed the request
   bool is_claimed = false;         // known to be claimed: its ring position may be too old to ask about

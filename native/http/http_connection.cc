@@ -568,7 +568,9 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
         host_->stats.body_faults[static_cast<uint32_t>(step.fault)]++;
         if (options_->hands_over_faults && exchange != nullptr) {
           size_t bad = used - step.consumed;
-          HandOverBrokenBody(FaultStatus(step.fault), data + bad, length - bad);
+          // Node takes a size that overflows for no size at all; what it, too, finds too large are extensions.
+          int status = step.fault == BodyFault::kChunkSizeOverflow ? 400 : FaultStatus(step.fault);
+          HandOverBrokenBody(status, data + bad, length - bad);
         } else {
           Refuse(FaultStatus(step.fault));
         }

@@ -469,6 +469,8 @@ bool IoThread::PushBacklog(Exchange* exchange) {
     exchange->backlog = piece->next;
     delete piece;
   }
+  if (exchange->is_end_untold) exchange->lane->PushSignal(kEnded, exchange->id, 0);
+  exchange->is_end_untold = false;
   return true;
 }
 
@@ -481,6 +483,10 @@ void IoThread::GiveCredit(Exchange* exchange, uint32_t bytes) {
 }
 
 void IoThread::TellEnded(Exchange* exchange) {
+  if (exchange->backlog != nullptr) {
+    exchange->is_end_untold = true;
+    return;
+  }
   if (exchange->lane != nullptr) exchange->lane->PushSignal(kEnded, exchange->id, 0);
 }
 

@@ -146,14 +146,14 @@ class Home implements Hosted {
 
   // What our parser refuses is Node's to judge: it is refused with the event, the codes and the words that Node has for
   // it, or served if Node serves it.
-  handleUnparsed(core: ServerCore, { exchange, reason }: Handover): void {
+  handleUnparsed(core: ServerCore, { exchange, reason, fault }: Handover): void {
     const connection = core.openTunnel(exchange)
-    if (reason === TUNNEL_REASON_BROKEN_BODY) this.#refuseBody(connection)
+    if (reason === TUNNEL_REASON_BROKEN_BODY) this.#refuseBody(connection, fault)
     else serveByNode(this.#server, connection)
   }
 
   /** A body in chunks that is none: Node's parser sees it behind a head of ours, and says what it says of such. */
-  #refuseBody(connection: Connection): void {
+  #refuseBody(connection: Connection, status: number): void {
     const server = this.#server
     let isTold = false
     const front = Object.create(server, {
@@ -167,6 +167,13 @@ class Home implements Hosted {
       },
     }) as http.Server
     serveByNode(front, connection)
+    if (status === 413) {
+      // What was too much of it is behind us.
+      const error = new Error('Parse Error: Chunk extensions overflow')
+      const code = 'HPE_CHUNK_EXTENSIONS_OVERFLOW'
+      connection.emit('error', Object.assign(error, { code, reason: 'Chunk extensions overflow' }))
+      return
+    }
     const complain = (): void => {
       if (isTold || connection.destroyed) return
       const error = new Error('Parse Error: Invalid character in chunk size')

@@ -11,6 +11,7 @@ import {
   CHUNK_DATA_LENGTH,
   CHUNK_EXCHANGE,
   CHUNK_FLAG_BLOCK,
+  CHUNK_FLAG_LAST,
   CHUNK_FLAGS,
   CHUNK_GENERATION,
   CHUNK_KIND,
@@ -37,7 +38,7 @@ import {
 export interface InboxHandler {
   /** A claimed request whose record starts at word `at`; the record's memory is valid during the call only. */
   handleRequest(lane: Lane, at: number): void
-  /** Called between two requests: ticks and microtasks of the first run before the second. May throw. */
+  /** Called between two requests, and behind a body: ticks and microtasks of one run before the next. May throw. */
   settle(): void
   handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void
   /** `reason` is an AbortReason. */
@@ -103,6 +104,8 @@ export class Inbox {
             break
           case KIND_BODY_CHUNK:
             this.#readChunk(lane, at)
+            // Whoever waits for the end of the body may answer before the peer's own end is looked at.
+            started = (words[at + CHUNK_FLAGS] & CHUNK_FLAG_LAST) !== 0
             break
           case KIND_ABORT:
             this.#handler.handleAbort(

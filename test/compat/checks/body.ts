@@ -454,6 +454,14 @@ export const checks = [
     assert.equal((await connection.readResponse()).text, 'still')
   }),
 
+  check('the client half-closes right behind its body: the body comes before its end', async (stage) => {
+    const served = await stage.serve(async (req, res) => res.end(`${(await textOf(req)).length}`))
+    const connection = await served.connectHalfOpen()
+    const bytes = bare('POST /', ['Host: x', 'Content-Length: 100000'], 'x'.repeat(100_000))
+    connection.socket.end(bytes)
+    assert.equal((await connection.readResponse()).text, '100000')
+  }),
+
   same('the client half-closes in the middle of its body', async (stage) => {
     const { res, connection, req } = await stage.exchange(partial)
     const log: string[] = []

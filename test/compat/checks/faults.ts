@@ -61,6 +61,7 @@ const brokenBodies: [what: string, bytes: string][] = [
   ['an empty chunk size', '\r\n'],
   ['a second chunk whose size is no number', '2\r\nab\r\nxyz\r\n'],
   ['a chunk longer than its size', '1\r\nab\r\n'],
+  ['a chunk extension that is too long', `2;${'a'.repeat(17_000)}\r\nab\r\n`],
 ]
 
 async function clientErrorOf(
