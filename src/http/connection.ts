@@ -56,6 +56,8 @@ export class Connection extends Socket {
   encrypted: boolean | undefined
   /** The exchange that bytes written here belong to. */
   exchange: Exchange
+  /** Requests whose bodies broke off, and which break off with the connection. */
+  readonly broken: Exchange[] = []
   /** Responses of later requests that wait for their turn to write. */
   readonly waiting: ServerResponse[] = []
   /** Bytes sent to the I/O thread and not yet credited. */

@@ -111,8 +111,6 @@ export class ServerCore implements InboxHandler {
   readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
   readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
   #port: WorkerPort | null = null
-  /** By I/O thread, then by connection slot: requests whose body broke off, while Node's parser judges the rest. */
-  readonly #broken: Map<number, Exchange>[]
   /** Responses that ended on the lean road and owe their events. */
   #finished: Message[] = []
   #finishScheduled = false
@@ -127,7 +125,6 @@ export class ServerCore implements InboxHandler {
     this.#lanes = lanes
     this.#exchanges = lanes.map(() => [])
     this.#connections = lanes.map(() => new Map())
-    this.#broken = lanes.map(() => new Map())
     this.inbox = new Inbox(lanes, this)
   }
 
@@ -226,8 +223,6 @@ export class ServerCore implements InboxHandler {
     this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
     this.#running++
     const connection = this.connectionOf(exchange)
-    const broken = this.#broken[exchange.lane.ioThread].get(exchange.connectionIndex)
-    if (broken !== undefined) broken.connection = connection
     connection.becomeTunnel(exchange)
     return connection
   }
@@ -372,24 +367,20 @@ export class ServerCore implements InboxHandler {
     if (connection?.destroyed && connection.exchange === exchange) return
     if (reason === ABORT_REASON_FAULT && this.#options.onHandover !== undefined) {
       // The connection follows, for Node's parser to complain on. As there, the request breaks off with its socket.
-      exchange.isOver = true
-      this.#broken[lane.ioThread].set(exchange.connectionIndex, exchange)
-      return
+      const faulty = this.connectionOf(exchange)
+      if (!faulty.destroyed) {
+        exchange.isOver = true
+        faulty.broken.push(exchange)
+        return
+      }
     }
     this.#guard(() => this.#abort(lane, exchange, reason))
   }
 
-  #abortBroken(lane: Lane, index: number): void {
-    const exchange = this.#broken[lane.ioThread].get(index)
-    if (exchange === undefined) return
-    this.#broken[lane.ioThread].delete(index)
-    this.#guard(() => this.#abort(lane, exchange, ABORT_REASON_FAULT))
-  }
-
   /** The application destroyed the stand-in: its request breaks off now, as with a socket, and not when we are told. */
   handleDestroyed(connection: Connection): void {
-    const { exchange } = connection
-    this.#abortBroken(exchange.lane, exchange.connectionIndex)
+    const { exchange, broken } = connection
+    for (const each of broken.splice(0)) this.#guard(() => this.#abort(each.lane, each, ABORT_REASON_FAULT))
     if (exchange.isTunnel || exchange.isOver || exchange.req === null) return
     this.#forget(exchange)
     this.#guard(() => this.#abort(exchange.lane, exchange, ABORT_REASON_GONE))
@@ -419,8 +410,6 @@ export class ServerCore implements InboxHandler {
       connections.delete(index)
       connection.handleGone(ABORT_REASON_GONE)
     }
-    // With a stand-in it breaks off as that one closes.
-    if (this.#broken[lane.ioThread].get(index)?.connection === null) this.#abortBroken(lane, index)
     this.#options.onConnectionClosed?.(index, generation)
   }
 
