@@ -1,35 +1,39 @@
 // Times Hornet among its peers over real sockets. `npm run bench`; method and figures are in bench/README.md.
 //
-//   npm run bench                              everything: about 6 minutes
+//   npm run bench                              the default set: a quarter of an hour at most
+//   npm run bench -- --prepare                 only installs the peers
+//   npm run bench -- --all                     every scenario with every peer: an hour at most
 //   npm run bench -- express hono              scenarios (or peers: hornet-1, scenario/peer) whose name holds a word
+//   npm run bench -- --list                    what there is, and what each would take
 //   npm run bench -- --rounds 9 --seconds 5    more rounds, longer ones
-//   npm run bench -- --write                   puts the tables into bench/README.md
+//   npm run bench -- --node 24 express         servers run on another Node.js
+//   npm run bench -- --report                  writes bench/report.md, its charts, and the charts of docs/benchmarks.md
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { connections, runLoad, stopLoad } from './macro/load.mjs'
-import { disturbance, formatTable, shuffle } from './macro/report.mjs'
-import { floorBinary, floorSource, peers, scenarios } from './macro/scenarios.mjs'
-import { machineUs, Server } from './macro/server.mjs'
+import {
+  estimateSeconds,
+  measureScenario,
+  removeLogs,
+  stopAll,
+  warmUpRequestsMin,
+  warmUpSecondsMin,
+} from './macro/measure.mjs'
+import { nodeBinary, peers, peerVersions } from './macro/peers.mjs'
+import { foreignMax, formatAims, formatLosses, formatReport, formatSection } from './macro/report.mjs'
+import { scenarios } from './macro/scenarios.mjs'
+import { disturbance } from './macro/statistics.mjs'
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const readme = join(root, 'bench/README.md')
-const markers = ['<!-- figures: begin, written by npm run bench -->', '<!-- figures: end -->']
-
-/**
- * Until both are reached: the first tens of thousands of requests run in code that is not optimised yet and cost several
- * times as much, however long a slow or starved server takes over them. The last bounds it.
- */
-const warmUpSecondsMin = 2
-const warmUpRequestsMin = 40_000
-const warmUpSecondsMax = 20
-
-/** Of one processor. More than this taken by others, in the median run of a scenario, and its figures are not kept. */
-const foreignMax = 0.1
+const folder = dirname(fileURLToPath(import.meta.url))
+const root = join(folder, '..')
+const scratch = join(root, 'build/bench')
+const resultsFile = join(scratch, 'results.json')
+const guide = join(root, 'docs/benchmarks.md')
+const markers = ['<!-- charts: begin, written by npm run bench -->', '<!-- charts: end -->']
 
 /** What stops the benchmark and whoever runs it can mend: told in one line. */
 class Refusal extends Error {
@@ -40,42 +44,61 @@ class Refusal extends Error {
 }
 
 async function main(argv) {
-  const options = readOptions(argv)
-  checkMachine()
-  const skipped = floorIsWanted(options.plan) ? buildFloor() : undefined
-  if (skipped !== undefined) {
-    console.log(`The C epoll floor is left out: ${skipped}\n`)
-    for (const entry of options.plan) entry.peers = entry.peers.filter((peer) => peer !== 'floor')
-  }
-  const pins = choosePins()
-  const facts = describeRun(options, pins)
-  if (skipped !== undefined) facts.push(`Left out: the C epoll floor (${skipped})`)
-  console.log(`${facts.map((fact) => `- ${fact}`).join('\n')}\n`)
-
   const started = performance.now()
-  const sections = []
-  const disturbed = []
-  for (const { scenario, peers: names } of options.plan.filter((entry) => entry.peers.length > 0)) {
-    const rows = await measureScenario(scenario, names, options, pins)
-    const others = disturbance(rows)
-    if (others.median > foreignMax) disturbed.push(scenario.name)
-    const note = `Others took ${percent(others.median)} of a processor (median run; at most ${percent(others.highest)}).`
-    const cold = rows.filter(({ warmUpRequests }) => warmUpRequests < warmUpRequestsMin)
-    const notes = [note, ...cold.map((row) => `${row.title} had only ${row.warmUpRequests} requests to warm up.`)]
-    const section = `### ${scenario.title}\n\n${formatTable(rows)}\n${notes.join(' ')}\n`
+  const options = readOptions(argv)
+  if (options.from !== undefined) {
+    await writeReport(JSON.parse(readFileSync(options.from, 'utf8')), options.out)
+    return
+  }
+  if (options.list) {
+    list(options)
+    return
+  }
+  checkMachine()
+  mkdirSync(scratch, { recursive: true })
+  if (options.install) installPeers()
+  if (options.prepare) return
+  const missing = leaveOutMissing(options)
+  const pins = choosePins()
+  const results = { ...describeRun(options, pins), leftOut: [...options.leftOut, ...missing], scenarios: [] }
+  console.log(
+    `${[...results.facts, ...results.leftOut.map((what) => `Left out: ${what}`)].map((line) => `- ${line}`).join('\n')}\n`,
+  )
+
+  for (const { scenario, names } of options.plan) {
+    const secondsLeft = options.budgetSeconds - (performance.now() - started) / 1000
+    if (estimateSeconds(scenario, names, options) > secondsLeft) {
+      results.leftOut.push(`${scenario.title}: it would not have ended within --budget ${options.budget}`)
+      continue
+    }
+    const node = nodeOf(scenario, options)
+    const rows = await measureScenario(scenario, names, { ...options, node, pins, progress })
+    const result = { name: scenario.name, rows }
+    results.scenarios.push(result)
+    // Kept as it grows: a run that is cut off can still be told of (--from).
+    writeFileSync(resultsFile, JSON.stringify(results))
     progress('')
-    console.log(section)
-    sections.push(section)
+    console.log(formatSection(result))
   }
+  removeLogs(scratch)
+  summarise(results)
   console.log(`Done in ${((performance.now() - started) / 1000).toFixed(0)} s.`)
-  if (disturbed.length > 0) {
-    const what = `others took more than ${percent(foreignMax)} of a processor in ${disturbed.join(', ')}`
-    if (options.write) throw new Refusal(`${what}: nothing was written; run it on a quiet machine`)
-    console.log(`Not to be relied on: ${what}.`)
-  }
-  if (options.write) {
-    writeFigures(`${facts.map((fact) => `- ${fact}`).join('\n')}\n\n${sections.join('\n')}`)
-    console.log('bench/README.md has the figures.')
+  if (options.report) await writeReport(results, options.out)
+}
+
+function summarise(results) {
+  const aims = formatAims(results)
+  if (aims !== '') console.log(`What we aim at\n\n${aims}`)
+  console.log(`Where Hornet is behind\n\n${formatLosses(results)}`)
+  for (const what of results.leftOut) console.log(`Left out: ${what}`)
+  for (const { name, rows } of results.scenarios) {
+    if ((disturbance(rows)?.median ?? 0) > foreignMax)
+      console.log(`Not to be relied on: ${name}, others took the processor.`)
+    for (const row of rows) {
+      if (row.failure === undefined) continue
+      console.error(`bench: ${name}/${row.name}: ${row.failure}`)
+      process.exitCode = 1
+    }
   }
 }
 
@@ -83,19 +106,47 @@ async function main(argv) {
 
 function readOptions(argv) {
   const { values, positionals: words } = parse(argv)
-  const rounds = positiveInteger('--rounds', values.rounds)
-  const seconds = positiveInteger('--seconds', values.seconds)
-  if (values.write && words.length > 0) throw new Refusal('--write wants all of the figures: leave out the names', 2)
-  const isWanted = (name) => words.length === 0 || words.some((word) => name.includes(word))
-  const plan = scenarios.map((scenario) => ({
-    scenario,
-    peers: scenario.peers.filter((peer) => isWanted(`${scenario.name}/${peer}`)),
-  }))
-  if (plan.every((entry) => entry.peers.length === 0)) {
-    const names = scenarios.flatMap(({ name, peers }) => peers.map((peer) => `${name}/${peer}`))
+  const { all, budget, from, install, list, node, out, prepare, report, uws } = values
+  if (report && words.length > 0 && out === folder) {
+    throw new Refusal('--report wants all of the figures: leave out the names, or say --out FOLDER', 2)
+  }
+  const plan = scenarios.map((scenario) => {
+    const every = [...scenario.peers, ...scenario.more]
+    if (words.length > 0)
+      return { scenario, names: every.filter((peer) => words.some((word) => isNamed(word, scenario, peer))) }
+    if (all) return { scenario, names: every }
+    return { scenario, names: scenario.isExtra ? [] : scenario.peers }
+  })
+  if (plan.every(({ names }) => names.length === 0)) {
+    const names = scenarios.flatMap((scenario) =>
+      [...scenario.peers, ...scenario.more].map((peer) => `${scenario.name}/${peer}`),
+    )
     throw new Refusal(`nothing is named like ${words.join(', ')}; there are: ${names.join(' ')}`, 2)
   }
-  return { rounds, seconds, plan, write: values.write, argv }
+  const leftOut = all || words.length > 0 ? [] : leftToAll(plan)
+  return {
+    rounds: positiveInteger('--rounds', values.rounds),
+    seconds: positiveInteger('--seconds', values.seconds),
+    plan: plan.filter(({ names }) => names.length > 0),
+    leftOut,
+    ...{ budget: budget ?? (all ? '60m' : '15m'), budgetSeconds: minutes('--budget', budget ?? (all ? '60m' : '15m')) },
+    ...{ argv, from, install, list, node, out, prepare, report, uws },
+  }
+}
+
+/** A word that is the name of a scenario means that one; any other, all that hold it. */
+function isNamed(word, { name }, peer) {
+  return scenarios.some((scenario) => scenario.name === word) ? name === word : `${name}/${peer}`.includes(word)
+}
+
+/** What only --all measures. */
+function leftToAll(plan) {
+  const extra = plan.filter(({ scenario }) => scenario.isExtra).map(({ scenario }) => scenario.name)
+  const more = plan.filter(({ scenario }) => !scenario.isExtra && scenario.more.length > 0)
+  const fewer = more.map(
+    ({ scenario }) => `${scenario.name} with ${scenario.more.map((name) => peers[name].title).join(', ')}`,
+  )
+  return [`what takes \`--all\`: ${[...extra, ...fewer].join('; ')}`]
 }
 
 function parse(argv) {
@@ -103,10 +154,20 @@ function parse(argv) {
     return parseArgs({
       args: argv,
       allowPositionals: true,
+      allowNegative: true,
       options: {
+        all: { type: 'boolean', default: false },
+        budget: { type: 'string' },
+        from: { type: 'string' },
+        install: { type: 'boolean', default: true },
+        list: { type: 'boolean', default: false },
+        node: { type: 'string' },
+        prepare: { type: 'boolean', default: false },
+        out: { type: 'string', default: folder },
+        report: { type: 'boolean', default: false },
         rounds: { type: 'string', default: '5' },
-        seconds: { type: 'string', default: '2' },
-        write: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: '1' },
+        uws: { type: 'string' },
       },
     })
   } catch (error) {
@@ -119,6 +180,23 @@ function positiveInteger(flag, text) {
   return Number(text)
 }
 
+function minutes(flag, text) {
+  const number = /^([1-9]\d{0,3})m$/.exec(text)?.[1]
+  if (number === undefined) throw new Refusal(`${flag} wants minutes, such as 15m, not ${text}`, 2)
+  return Number(number) * 60
+}
+
+function list(options) {
+  let seconds = 0
+  for (const { scenario, names } of options.plan) {
+    const own = estimateSeconds(scenario, names, options)
+    seconds += own
+    console.log(`${scenario.name.padEnd(18)} ${`${Math.ceil(own)} s`.padStart(6)}  ${names.join(' ')}`)
+  }
+  console.log(`\nabout ${Math.ceil(seconds / 60)} minutes, besides installing the peers`)
+  for (const what of options.leftOut) console.log(`Left out: ${what}`)
+}
+
 function checkMachine() {
   if (!existsSync('/proc/self/stat')) throw new Refusal('processor time is read from /proc: this needs Linux')
   if (!isInstalled('wrk')) throw new Refusal('wrk was not found; Debian and Ubuntu have it: apt install wrk')
@@ -127,15 +205,46 @@ function checkMachine() {
 
 const isInstalled = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).error === undefined
 
-const floorIsWanted = (plan) => plan.some((entry) => entry.peers.includes('floor'))
+/**
+ * Installs the peers into bench/node_modules, when they are not there as the lock file has them. None of their install
+ * scripts is run: the binaries of Bun, Deno and other Node.js versions are packages of their own.
+ */
+function installPeers() {
+  const lock = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex')
+  const stamp = join(folder, 'node_modules/.installed')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  console.log('Installing the peers into bench/node_modules …')
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'], timeout: 600_000 })
+  if (status !== 0) throw new Refusal('npm ci failed in bench/; --no-install goes on with what is there')
+  writeFileSync(stamp, lock)
+}
 
-/** Compiles the floor. Returns why not, when it cannot be. */
-function buildFloor() {
-  const compiler = process.env.CC ?? 'cc'
-  if (!isInstalled(compiler)) return `no C compiler ${compiler} (Debian: apt install gcc)`
-  mkdirSync(dirname(floorBinary), { recursive: true })
-  const { status, stderr } = spawnSync(compiler, ['-O2', '-o', floorBinary, floorSource], { encoding: 'utf8' })
-  return status === 0 ? undefined : `${compiler} failed: ${stderr.trim()}`
+/** Takes out of the plan what cannot be measured here. Returns what that is, and why. */
+function leaveOutMissing(options) {
+  const leftOut = []
+  const wanted = new Set(options.plan.flatMap(({ names }) => names))
+  for (const name of wanted) {
+    const why = peers[name].missing?.(options)
+    if (why === undefined) continue
+    leftOut.push(`${peers[name].title}: ${why}`)
+    for (const entry of options.plan) entry.names = entry.names.filter((each) => each !== name)
+  }
+  for (const entry of options.plan) {
+    if (nodeOf(entry.scenario, options) !== undefined) continue
+    leftOut.push(`${entry.scenario.title}: that Node.js is not installed`)
+    entry.names = []
+  }
+  options.plan = options.plan.filter(({ names }) => names.length > 0)
+  return leftOut
+}
+
+/** The Node.js that servers of a scenario run on. */
+function nodeOf(scenario, { node }) {
+  const version = scenario.node ?? node
+  return version === undefined ? process.execPath : nodeBinary(version)
 }
 
 /** The server gets one processor and the load another, so that neither takes time from the other. */
@@ -148,7 +257,7 @@ function choosePins() {
     server: ['taskset', '-c', `${first}`],
     load: ['taskset', '-c', `${second}`],
     cpus: [first, second],
-    text: `server on CPU ${first}, wrk on CPU ${second}`,
+    text: `server on CPU ${first}, load on CPU ${second}`,
   }
 }
 
@@ -161,114 +270,46 @@ function allowedCpus() {
   })
 }
 
-// ---- measuring
-
-/** Servers that run now, to be stopped whatever happens. */
-const running = new Set()
-
-/**
- * All peers of a scenario run side by side for its whole length, and one at a time is under load: so each is warm, and
- * what slows the machine for a while meets all of them.
- */
-async function measureScenario(scenario, names, { rounds, seconds }, pins) {
-  const rows = []
-  let current = ''
-  try {
-    for (const name of names) {
-      current = name
-      const { title, command } = peers[name]
-      const server = new Server([...pins.server, ...command(scenario.app)])
-      running.add(server)
-      rows.push({ name, title, server, samples: [], peakKib: 0 })
-      progress(`${scenario.name}: ${name} warms up`)
-      await server.start()
-      await server.check(scenario.answer, scenario.depth)
-      rows.at(-1).warmUpRequests = await warmUp(server, scenario.depth, pins)
-    }
-    for (let round = 1; round <= rounds; round++) {
-      for (const row of shuffle(rows)) {
-        current = row.name
-        progress(`${scenario.name}: round ${round} of ${rounds}, ${row.name}`)
-        row.samples.push(await sample(row.server, scenario, seconds, pins))
-      }
-    }
-    for (const row of rows) row.peakKib = row.server.peakKib()
-    return rows
-  } catch (error) {
-    throw new Error(`${scenario.name}/${current}: ${error.message}`, { cause: error })
-  } finally {
-    await stopServers()
-  }
-}
-
-/** Returns how many requests it took. */
-async function warmUp(server, depth, pins) {
-  let requests = 0
-  for (let second = 1; second <= warmUpSecondsMax; second++) {
-    requests += (await runLoad({ port: server.port, seconds: 1, depth, pin: pins.load })).requests
-    if (second >= warmUpSecondsMin && requests >= warmUpRequestsMin) break
-  }
-  return requests
-}
-
-async function sample(server, { answer, depth }, seconds, pins) {
-  const machineBefore = machineUs(pins.cpus)
-  const cpuUsBefore = server.cpuUs()
-  const { requests, durationUs, p50Us, p99Us } = await runLoad({ port: server.port, seconds, depth, pin: pins.load })
-  const serverUs = server.cpuUs() - cpuUsBefore
-  const machine = machineUs(pins.cpus)
-  const ownUs = machine.ownUs - machineBefore.ownUs
-  // Not cut off at 0: the kernel counts the two sides by different clocks, so a quiet machine reads a few per cent
-  // either way, and anything further below says that this sum is wrong.
-  const foreign = (machine.busyUs - machineBefore.busyUs - serverUs - ownUs) / durationUs
-  // wrk looks at the status alone, so the rest is proven before and after.
-  await server.check(answer, depth)
-  return { rate: requests / (durationUs / 1e6), cpuUs: serverUs / requests, p50Us, p99Us, foreign }
-}
-
-async function stopServers() {
-  const servers = [...running]
-  running.clear()
-  await Promise.all(servers.map((server) => server.stop()))
-}
-
-const percent = (share) => `${Math.round(share * 100)}%`
+// ---- telling
 
 function progress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
 }
 
-// ---- telling
-
-function describeRun({ rounds, seconds, argv }, pins) {
+function describeRun({ rounds, seconds, argv, node }, pins) {
   const git = (...args) =>
     execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   const [load] = loadavg()
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   let commit = 'unknown'
   try {
-    const changes = git('status', '--porcelain', '--', '.', ':!bench/README.md')
+    const changes = git(
+      'status',
+      '--porcelain',
+      '--',
+      '.',
+      ':!bench/report.md',
+      ':!bench/report',
+      ':!docs/benchmarks.md',
+    )
     commit = git('rev-parse', '--short=12', 'HEAD') + (changes === '' ? '' : ' and uncommitted changes')
   } catch {
     // A copy without its history can be measured as well.
   }
-  const packages = ['express', 'hono', '@hono/node-server'].map((name) => `${name} ${packageVersion(name)}`)
+  const versionOnNode = (binary) => execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
+  const nodeVersion = node === undefined ? process.version : versionOnNode(nodeBinary(node))
   const memoryGib = Math.round(totalmem() / 2 ** 30)
-  return [
-    `Machine: ${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} processors, ${memoryGib} GiB, Linux ${release()}; load average ${load.toFixed(2)} at the start`,
-    `Pinning: ${pins.text}`,
-    `Versions: Hornet ${version}, Node ${process.version}, ${packages.join(', ')}, ${wrkVersion()}`,
-    `Load: ${connections} connections, 1 wrk thread, ${rounds} rounds of ${seconds} s, warmed up for ${warmUpSecondsMin} s and ${warmUpRequestsMin} requests or more`,
-    `Commit: ${commit}`,
-    `Command: \`${['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ')}\` on ${new Date().toISOString().slice(0, 10)}`,
-  ]
-}
-
-function packageVersion(name) {
-  // Not every package exports its package.json, so it is looked for as Node looks for packages.
-  const folders = createRequire(import.meta.url).resolve.paths(name) ?? []
-  const file = folders.map((folder) => join(folder, name, 'package.json')).find((path) => existsSync(path))
-  return file === undefined ? '(missing)' : JSON.parse(readFileSync(file, 'utf8')).version
+  return {
+    nodeMajor: /\d+/.exec(nodeVersion)[0],
+    facts: [
+      `Machine: ${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} processors, ${memoryGib} GiB, Linux ${release()}; load average ${load.toFixed(2)} at the start`,
+      `Pinning: ${pins.text}`,
+      `Versions: Hornet ${version}, Node ${nodeVersion}, ${[...peerVersions(), wrkVersion()].join(', ')}`,
+      `Load: 64 connections where the table does not say otherwise, ${rounds} rounds of ${seconds} s, warmed up for ${warmUpSecondsMin} s and ${warmUpRequestsMin} requests or more`,
+      `Commit: ${commit}`,
+      `Command: \`${['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ')}\` on ${new Date().toISOString().slice(0, 10)}`,
+    ],
+  }
 }
 
 function wrkVersion() {
@@ -277,11 +318,31 @@ function wrkVersion() {
   return /^wrk \S+/m.exec(stdout + stderr)?.[0] ?? 'wrk'
 }
 
-function writeFigures(text) {
-  const page = readFileSync(readme, 'utf8')
+/** Writes report.md and its charts into a folder; when that is ours, the charts of docs/benchmarks.md as well. */
+async function writeReport(results, out) {
+  // Here and not at the top: figures can be taken without the packages that draw them.
+  const { chartsOf, draw } = await import('./macro/charts.mjs')
+  const images = join(out, 'report')
+  rmSync(images, { recursive: true, force: true })
+  mkdirSync(images, { recursive: true })
+  const charts = []
+  for (const { name, title, spec } of chartsOf(results)) {
+    writeFileSync(join(images, `${name}.svg`), await draw(spec))
+    charts.push({ file: `report/${name}.svg`, title })
+  }
+  writeFileSync(join(out, 'report.md'), formatReport(results, charts))
+  if (out === folder) writeGuide(results, charts)
+  console.log(`${relative(process.cwd(), join(out, 'report.md'))} has the figures.`)
+}
+
+function writeGuide({ facts }, charts) {
+  const page = readFileSync(guide, 'utf8')
   const [begin, end] = markers.map((marker) => page.indexOf(marker))
-  if (begin < 0 || end < begin) throw new Refusal(`bench/README.md has lost its markers: ${markers.join(' ')}`)
-  writeFileSync(readme, `${page.slice(0, begin)}${markers[0]}\n\n${text}\n${page.slice(end)}`)
+  if (begin < 0 || end < begin) throw new Refusal(`docs/benchmarks.md has lost its markers: ${markers.join(' ')}`)
+  const machine = facts.find((fact) => fact.startsWith('Machine: ')).slice('Machine: '.length)
+  const images = charts.map(({ file, title }) => `![${title}](../bench/${file})`)
+  const text = [`Measured on ${machine.replace(/; load average.*/, '')}.`, ...images].join('\n\n')
+  writeFileSync(guide, `${page.slice(0, begin)}${markers[0]}\n\n${text}\n\n${page.slice(end)}`)
 }
 
 for (const [signal, exitCode] of [
@@ -289,8 +350,7 @@ for (const [signal, exitCode] of [
   ['SIGTERM', 143],
 ]) {
   process.once(signal, () => {
-    stopLoad()
-    stopServers().finally(() => process.exit(exitCode))
+    stopAll().finally(() => process.exit(exitCode))
   })
 }
 

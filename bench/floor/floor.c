@@ -4,11 +4,13 @@
 // send when requests are pipelined. It reads no target and no header and takes no body, so it is no server: it shows
 // what the kernel's part of a request costs, which nobody gets below.
 //
-//   floor     listens on 127.0.0.1, prints http://127.0.0.1:PORT; ends by SIGTERM
+//   floor             listens on 127.0.0.1, prints http://127.0.0.1:PORT; ends by SIGTERM
+//   floor --close     closes each connection after its first answer, and says so in it
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +23,7 @@ enum {
   kInputMax = 16 * 1024,  // more than 16 heads of any load generator; a peer that sends more at once is closed
   kOutputMax = 64 * 1024,
   kEventsMax = 256,
-  kFdMax = 4096,
+  kFdMax = 16 * 1024,
 };
 
 // What is left of a head that has not come whole, by descriptor.
@@ -33,6 +35,7 @@ static struct {
 static char answer[256];
 static size_t answer_length;
 static time_t answer_time;
+static bool closes;  // each connection after one answer
 
 static void Fail(const char* what) {
   perror(what);
@@ -49,8 +52,8 @@ static void RefreshAnswer(void) {
   strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
   answer_length = (size_t)snprintf(answer, sizeof answer,
                                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: %s\r\n"
-                                   "Content-Length: 13\r\n\r\nHello, World!",
-                                   date);
+                                   "%sContent-Length: 13\r\n\r\nHello, World!",
+                                   date, closes ? "Connection: close\r\n" : "");
 }
 
 static void Close(int fd) {
@@ -89,7 +92,7 @@ static void HandleReadable(int fd) {
   memcpy(pending[fd].bytes, input + start, rest);
   pending[fd].length = rest;
   // A socket that takes less than this at once belongs to a client that does not read: no benchmark has one.
-  if (out > 0 && send(fd, output, out, MSG_NOSIGNAL) != (ssize_t)out) Close(fd);
+  if (out > 0 && (send(fd, output, out, MSG_NOSIGNAL) != (ssize_t)out || closes)) Close(fd);
 }
 
 static void Accept(int listener, int epoll) {
@@ -106,11 +109,12 @@ static void Accept(int listener, int epoll) {
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) Fail("epoll_ctl");
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+  closes = argc == 2 && strcmp(argv[1], "--close") == 0;
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
-  if (listener < 0 || bind(listener, (struct sockaddr*)&address, size) < 0 || listen(listener, 1024) < 0 ||
+  if (listener < 0 || bind(listener, (struct sockaddr*)&address, size) < 0 || listen(listener, 4096) < 0 ||
       getsockname(listener, (struct sockaddr*)&address, &size) < 0) {
     Fail("listen");
   }

@@ -1,85 +1,321 @@
-// What is served, what the right answer is, and by whom: the table the whole benchmark follows.
+// What is served, what the right answer is, by whom, and what we aim at: the table the whole benchmark follows.
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { page, record } from './apps/payload.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const root = join(here, '../..')
 const app = (name) => join(here, 'apps', `${name}.mjs`)
+/** The same for peers with an API of their own, see apps/fetch.mjs. */
+const fetchApp = (name) => ({ path: app('fetch'), name })
 
-const greeting = 'Hello, World!'
-const plainText = { type: 'text/plain', body: greeting }
+const greeting = { type: 'text/plain', body: 'Hello, World!' }
 
-/** Every ratio is against this peer, measured in the same round. */
-export const baseline = 'node:http'
+/** Fields of a request for a page's data, as Chromium sends them through a proxy: 16 lines, 1 KiB. */
+const browserHeaders = [
+  'Connection: keep-alive',
+  'sec-ch-ua: "Chromium";v="142", "Not-A.Brand";v="99"',
+  'sec-ch-ua-mobile: ?0',
+  'sec-ch-ua-platform: "Linux"',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36',
+  'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8',
+  'Sec-Fetch-Site: same-origin',
+  'Sec-Fetch-Mode: cors',
+  'Sec-Fetch-Dest: empty',
+  'Referer: https://www.shop.example/catalogue/garden/watering-cans?page=3&sort=price',
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-GB,en;q=0.9,de;q=0.8',
+  `Cookie: theme=dark; consent=all; sid=${'s%3A4f9c'.repeat(16)}; csrf=${'b71e'.repeat(12)}`,
+  'X-Forwarded-For: 203.0.113.7',
+  'X-Forwarded-Proto: https',
+  'X-Request-Id: 5f0c1a52-8b1e-4c1b-9a54-2f2a3f9d6c11',
+]
+
+const simple = { connections: 64, depth: 1, method: 'GET', headers: [], bodyBytes: 0 }
+
+/** What most scenarios are: wrk, and ratios against node:http in the same round. */
+const common = { kind: 'saturated', baseline: 'node:http', load: simple, answer: greeting, more: [] }
 
 /**
- * name: for the command line. depth: requests sent at a time on one connection. answer: what every peer must send.
- * peers: who is measured; a peer's program serves `app`.
+ * name: for the command line. kind: how it is measured, see measure.mjs. app: what a peer serves; fetchApp: its twin for
+ * peers with an API of their own. load, answer: what every peer is sent and must answer.
+ * secondsMin: of a timed run, where `--seconds` is too little. peers: who is measured; more:
+ * who besides with --all. baseline: whom the ratios are against. isExtra: only with --all, or when named. node: the
+ * version of Node.js that servers run on, where it is not the one of the benchmark. aims: what we want; `to` is how many
+ * times the other peer's, or a plain number where no peer is named.
  */
 export const scenarios = [
   {
-    name: 'set-header',
-    title: 'Plain text, `setHeader` and `end`',
-    app: app('set-header'),
-    depth: 1,
-    answer: plainText,
-    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2'],
-  },
-  {
+    ...common,
     name: 'write-head',
     title: 'Plain text, `writeHead` with Content-Length',
     app: app('write-head'),
-    depth: 1,
-    answer: plainText,
-    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2', 'floor'],
+    fetchApp: fetchApp('plain'),
+    peers: ['hornet-1', 'node:http', 'bun', 'deno', 'nginx', 'uws', 'floor'],
+    more: ['hornet-2', 'cluster-2'],
+    aims: [
+      { measure: 'cpuUs', peer: 'hornet-1', against: 'floor', atMost: 1.4 },
+      { measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.55 },
+      { measure: 'rate', peer: 'hornet-1', against: 'bun', atLeast: 1 },
+      { measure: 'rate', peer: 'hornet-1', against: 'deno', atLeast: 1 },
+      { measure: 'rate', peer: 'hornet-1', against: 'uws', atLeast: 1 },
+    ],
   },
   {
-    name: 'json',
-    title: 'JSON, `setHeader` and `end`',
-    app: app('json'),
-    depth: 1,
-    answer: { type: 'application/json', body: JSON.stringify({ message: greeting }) },
-    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2'],
+    ...common,
+    name: 'set-header',
+    title: 'Plain text, `setHeader` and `end`; with two workers as well',
+    app: app('set-header'),
+    peers: ['hornet-1', 'node:http', 'hornet-2', 'cluster-2', 'pm2-2'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.4 }],
   },
   {
+    ...common,
     name: 'express',
     title: 'Express 5',
     app: app('express'),
-    depth: 1,
-    answer: { type: 'text/html', body: greeting },
-    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2'],
+    answer: { type: 'text/html', body: greeting.body },
+    peers: ['hornet-1', 'node:http', 'bun', 'deno'],
+    more: ['hornet-2', 'cluster-2', 'pm2-2'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.5, node: 20 }],
   },
   {
-    name: 'hono',
-    title: 'Hono (on node:http and cluster through @hono/node-server)',
-    app: app('hono'),
-    depth: 1,
-    answer: plainText,
-    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2'],
+    ...common,
+    name: 'blocking',
+    title: 'One request in a hundred blocks its thread for 100 ms; 500 requests/s, 4 workers',
+    kind: 'fixed-rate',
+    baseline: 'cluster-4',
+    app: app('blocking'),
+    fixed: { rate: 500, seconds: 4, otherEvery: 100, otherPath: '/block' },
+    peers: ['hornet-4', 'cluster-4'],
+    more: ['pm2-4'],
+    aims: [{ measure: 'p99Us', peer: 'hornet-4', against: 'cluster-4', atMost: 0.2 }],
   },
   {
-    name: 'pipelined',
-    title: 'Plain text, `writeHead`, 16 requests pipelined',
+    ...common,
+    name: 'new-connection',
+    title: 'Plain text, a new connection for each request',
     app: app('write-head'),
-    depth: 16,
-    answer: plainText,
-    peers: ['hornet-1', 'node:http', 'floor'],
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, headers: ['Connection: close'] },
+    // Not Bun: its answer does not say that it closes, as the others' do, so wrk would take the close for an error.
+    peers: ['hornet-1', 'node:http', 'deno', 'nginx', 'uws', 'floor'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.55 }],
   },
+  {
+    ...common,
+    name: 'pipelined',
+    title: 'Plain text, 16 requests pipelined',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, depth: 16 },
+    peers: ['hornet-1', 'node:http', 'bun', 'nginx', 'uws', 'floor'],
+    more: ['deno'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.15 }],
+  },
+  {
+    ...common,
+    name: 'hono',
+    title: 'Hono (on Node.js through @hono/node-server)',
+    app: app('hono'),
+    fetchApp: { path: app('hono'), name: 'default' },
+    peers: ['hornet-1', 'node:http', 'bun', 'deno'],
+    more: ['hornet-2', 'cluster-2'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.6 }],
+  },
+  {
+    ...common,
+    name: 'fastify',
+    title: 'Fastify',
+    app: app('fastify'),
+    answer: { type: 'application/json', body: '{"hello":"world"}' },
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.65 }],
+  },
+  {
+    ...common,
+    name: 'koa',
+    title: 'Koa',
+    app: app('koa'),
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.65 }],
+  },
+  {
+    ...common,
+    name: 'express-26',
+    title: 'Express 5 on Node.js 26',
+    app: app('express'),
+    answer: { type: 'text/html', body: greeting.body },
+    node: '26',
+    peers: ['hornet-1', 'node:http'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.75 }],
+  },
+  {
+    ...common,
+    name: 'lone-client',
+    title: 'Plain text, one connection',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, connections: 1 },
+    peers: ['hornet-1', 'node:http', 'floor'],
+    more: ['bun', 'deno', 'nginx'],
+    aims: [{ measure: 'p50Us', peer: 'hornet-1', against: 'node:http', atMost: 1 }],
+  },
+  {
+    ...common,
+    name: 'connections-512',
+    title: 'Plain text, 512 connections',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, connections: 512 },
+    peers: ['hornet-1', 'node:http', 'floor'],
+    more: ['bun', 'deno', 'nginx'],
+  },
+  {
+    ...common,
+    name: 'connections-4096',
+    title: 'Plain text, 4096 connections',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, connections: 4096 },
+    secondsMin: 3,
+    peers: ['hornet-1', 'node:http', 'floor'],
+    more: ['bun', 'deno', 'nginx'],
+  },
+  {
+    ...common,
+    name: 'fixed-rate',
+    title: 'Plain text at 2,000 requests/s',
+    kind: 'fixed-rate',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    fixed: { rate: 2000, seconds: 2 },
+    peers: ['hornet-1', 'node:http', 'bun', 'deno'],
+    more: ['cluster-2', 'nginx', 'floor'],
+  },
+  {
+    ...common,
+    name: 'idle-memory',
+    title: 'Memory of an idle keep-alive connection',
+    kind: 'idle',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    peers: ['hornet-1', 'node:http', 'bun', 'deno', 'nginx'],
+    aims: [{ measure: 'connectionBytes', peer: 'hornet-1', atMost: 1024 }],
+  },
+  {
+    ...common,
+    name: 'access-log',
+    title: 'Plain text, access log off and on',
+    app: app('write-head'),
+    baseline: 'hornet-1',
+    peers: ['hornet-1', 'hornet-1-log'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1-log', against: 'hornet-1', atMost: 1.05 }],
+  },
+  {
+    ...common,
+    name: 'reload',
+    title: 'Reload under load: 1,000 requests/s, two workers',
+    kind: 'reload',
+    baseline: 'hornet-2',
+    app: app('write-head'),
+    fixed: { rate: 1000, seconds: 3 },
+    peers: ['hornet-2', 'pm2-2'],
+    aims: [
+      { measure: 'failed', peer: 'hornet-2', atMost: 0 },
+      { measure: 'closed', peer: 'hornet-2', atMost: 0 },
+    ],
+  },
+  {
+    ...common,
+    name: 'start-up',
+    title: 'From the start of the process to the first answer',
+    kind: 'start',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2', 'pm2-2', 'bun', 'deno'],
+  },
+  {
+    ...common,
+    name: 'headers',
+    title: 'Plain text, request headers of a browser (1 KiB)',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, headers: browserHeaders },
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno', 'nginx', 'floor'],
+  },
+  {
+    ...common,
+    name: 'json',
+    title: 'JSON of 1 KiB, serialised for each request',
+    app: app('json'),
+    fetchApp: fetchApp('json'),
+    answer: { type: 'application/json', body: JSON.stringify(record) },
+    peers: ['hornet-1', 'node:http', 'bun', 'deno'],
+    more: ['hornet-2', 'cluster-2'],
+  },
+  {
+    ...common,
+    name: 'post-1k',
+    title: 'POST with a body of 1 KiB',
+    app: app('upload'),
+    fetchApp: fetchApp('upload'),
+    load: { ...simple, method: 'POST', bodyBytes: 1024 },
+    answer: { type: 'text/plain', body: '1024' },
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno'],
+  },
+  {
+    ...common,
+    name: 'response-64k',
+    title: 'Response of 64 KiB',
+    app: app('page'),
+    fetchApp: fetchApp('html'),
+    answer: { type: 'text/html', body: page },
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno'],
+  },
+  {
+    ...common,
+    name: 'post-1m',
+    title: 'POST with a body of 1 MiB',
+    app: app('upload'),
+    fetchApp: fetchApp('upload'),
+    // More connections than this would hold more of those bodies at once than their socket buffers and caches do.
+    load: { ...simple, connections: 16, method: 'POST', bodyBytes: 1024 * 1024 },
+    answer: { type: 'text/plain', body: `${1024 * 1024}` },
+    peers: ['hornet-1', 'node:http'],
+    more: ['bun', 'deno'],
+  },
+  {
+    ...common,
+    name: 'start-up-express',
+    title: 'From the start of the process to the first answer, Express 5',
+    kind: 'start',
+    isExtra: true,
+    app: app('express'),
+    answer: { type: 'text/html', body: greeting.body },
+    peers: ['hornet-1', 'hornet-2', 'node:http', 'cluster-2', 'pm2-2', 'bun', 'deno'],
+  },
+  ...['22', '24', '26'].map((node) => ({
+    ...common,
+    name: `write-head-${node}`,
+    title: `Plain text, \`writeHead\`, on Node.js ${node}`,
+    app: app('write-head'),
+    isExtra: true,
+    node,
+    peers: ['hornet-1', 'node:http'],
+  })),
+  ...['22', '24'].map((node) => ({
+    ...common,
+    name: `express-${node}`,
+    title: `Express 5 on Node.js ${node}`,
+    app: app('express'),
+    answer: { type: 'text/html', body: greeting.body },
+    isExtra: true,
+    node,
+    peers: ['hornet-1', 'node:http'],
+  })),
 ]
-
-const node = (...args) => [process.execPath, ...args]
-const hornet = (workers) => (path) =>
-  node(join(root, 'dist/cli.js'), '--workers', workers, '--io-threads', '1', '--bind', '127.0.0.1:0', path)
-
-/** The floor is a program of ours in C, see bench/floor/floor.c. */
-export const floorSource = join(root, 'bench/floor/floor.c')
-export const floorBinary = join(root, 'build/bench/floor')
-
-/** How each peer is started with an application. All print `http://127.0.0.1:PORT` once they listen. */
-export const peers = {
-  'hornet-1': { title: 'Hornet, 1 worker', command: hornet('1') },
-  'hornet-2': { title: 'Hornet, 2 workers', command: hornet('2') },
-  'node:http': { title: 'node:http', command: (path) => node(join(here, 'node-http.mjs'), path) },
-  'cluster-2': { title: 'node:cluster, 2 workers', command: (path) => node(join(here, 'node-cluster.mjs'), path, '2') },
-  floor: { title: 'C epoll floor', command: () => [floorBinary] },
-}

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { root } from './root.js'
 
 /** What is made, not written. */
-const skipped = new Set(['node_modules', '.git', 'build', 'dist', 'prebuilds', 'peers'])
+const skipped = new Set(['node_modules', '.git', 'build', 'dist', 'prebuilds'])
 
 /** Files under `folder` (relative to the repository) whose names end as given; relative to the repository, sorted. */
 export function filesUnder(folder: string, ...endings: string[]): string[] {

@@ -1,6 +1,6 @@
 // Peer: node:cluster, a primary and some worker processes.
 //
-//   node bench/macro/node-cluster.mjs APP WORKERS
+//   node bench/macro/peers/node-cluster.mjs APP WORKERS
 import cluster from 'node:cluster'
 import { makeServer } from './make-server.mjs'
 
