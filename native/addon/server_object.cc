@@ -147,6 +147,7 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   SetNumber(&timeouts, "body", totals.body_timeouts);
   SetNumber(&timeouts, "write", totals.write_timeouts);
   SetNumber(&timeouts, "keep_alive", totals.keep_alive_timeouts);
+  SetNumber(&timeouts, "request", totals.request_timeouts);
   object->Set("timeouts", timeouts);
   Napi::Object faults = Napi::Object::New(env);
   for (uint32_t i = 1; i < kHeadFaults; i++) {
@@ -255,6 +256,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.request_queue_max = GetUint32(given, "requestQueueMax");
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
   ReadUint32(given, "reassignAfterMs", &limits.reassign_after_ms);
+  ReadUint32(given, "requestTimeoutMs", &limits.http.request_timeout_ms);
   Napi::Value sticky = options.Get("sticky");
   if (sticky.IsString()) limits.sticky = ParseStickyRule(sticky.As<Napi::String>());
   CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);

@@ -1297,11 +1297,43 @@ void HttpConnection::UpdateDeadline() {
     SetPhase(ConnectionPhase::kIdle);
     after = limits.keep_alive_ms;
   }
-  if (after == 0) {
+  uint64_t deadline = after == 0 ? TimerEntry::kNever : from + after;
+  if (limits.request_timeout_ms != 0 && first_ != nullptr) {
+    const uint64_t request_deadline = RequestDeadlineMs();
+    if (request_deadline < deadline) deadline = request_deadline;
+  }
+  if (deadline == TimerEntry::kNever) {
     host_->wheel.Clear(&timer);
   } else {
-    host_->wheel.Set(&timer, from + after);
+    host_->wheel.Set(&timer, deadline);
   }
+}
+
+uint64_t HttpConnection::RequestDeadlineMs() const {
+  const uint32_t limit_ms = options_->limits.request_timeout_ms;
+  // The peers of a tunnel know best how long to wait.
+  if (limit_ms == 0 || first_ == nullptr || tunnel_ != nullptr || state_ != State::kOpen) return TimerEntry::kNever;
+  return first_->begun_us / 1000 + limit_ms + 1;
+}
+
+// Whoever kept it: a worker, which is told that nobody waits any more, the queue, or the client with its body.
+void HttpConnection::TimeOutRequest() {
+  Exchange* exchange = first_;
+  host_->stats.request_timeouts++;
+  host_->NoteTimedOut(exchange);
+  if (exchange->response_started) {
+    // Too late for a status: the peer sees the response end early.
+    Destroy();
+    return;
+  }
+  if (exchange == body_exchange_ && !is_blocked_) {
+    Refuse(408);
+    return;
+  }
+  abort_reason_ = kAbortTimeout;
+  host_->Withdraw(exchange);
+  abort_reason_ = kAbortGone;
+  AnswerCanned(exchange, 504, !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange));
 }
 
 void HttpConnection::SetPhase(ConnectionPhase phase) {
@@ -1313,7 +1345,9 @@ void HttpConnection::SetPhase(ConnectionPhase phase) {
 }
 
 void HttpConnection::HandleTimer() {
-  if (state_ == State::kLingering) {
+  if (RequestDeadlineMs() <= host_->now_ms) {
+    TimeOutRequest();
+  } else if (state_ == State::kLingering) {
     CloseNow();
   } else if (!out.empty()) {
     host_->stats.write_timeouts++;

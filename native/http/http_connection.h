@@ -60,6 +60,7 @@ struct HttpLimits {
   uint32_t keep_alive_ms = 5000;        // 0: no limit
   uint32_t keep_alive_hint_seconds = 5; // what responses say of it; 0: nothing
   uint32_t write_timeout_ms = 60000;    // without the peer taking a byte; 0: no limit
+  uint32_t request_timeout_ms = 0;      // from a request's first byte to the end of its response; 0: no limit
 };
 
 // What holds for the connections of one listener. Owner: the I/O thread; may change under open connections.
@@ -95,6 +96,8 @@ class HttpHost {
   virtual void TellEnded(Exchange* exchange) = 0;
   // Takes the exchange away from whoever holds it; a worker that has started it is told that the peer is gone.
   virtual void Withdraw(Exchange* exchange) = 0;
+  // For the log: the request took too long.
+  virtual void NoteTimedOut(Exchange* exchange) = 0;
   // Flush() will be called at the end of this turn.
   virtual void MarkDirty(HttpConnection* connection) = 0;
   virtual void HandleConnectionClosed(HttpConnection* connection) = 0;
@@ -259,6 +262,9 @@ class HttpConnection final : public Connection {
   bool BodyForcesClose(const Exchange* exchange) const;
   // While draining, the last response of those that are due closes the connection.
   bool DrainForcesClose(const Exchange* exchange) const { return host_->is_draining && exchange->next == nullptr; }
+  // When the oldest request has taken too long; TimerEntry::kNever: it may take any time.
+  uint64_t RequestDeadlineMs() const;
+  void TimeOutRequest();
   void FinishClosing();
   void UpdateDeadline();
   void SetPhase(ConnectionPhase phase);

@@ -55,6 +55,7 @@ struct HttpStatsOf {
   Number body_timeouts = {};
   Number write_timeouts = {};
   Number keep_alive_timeouts = {};
+  Number request_timeouts = {};
   Number accept_errors = {};
   Number proxy_forbidden = {};  // connections without a right to speak the PROXY protocol, or that spoke it wrong, ...
   Number proxy_malformed = {};

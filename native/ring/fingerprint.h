@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "beceffe871013e72";
+constexpr char kLayoutFingerprint[] = "b56de07c6984a091";
 
 }  // namespace hornet
 

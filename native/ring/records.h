@@ -44,7 +44,7 @@ enum RecordKind : uint32_t {
   // I/O thread -> worker
   kRequest = 1,    // RequestRecord, then text, then an inline body
   kBodyChunk = 2,  // ChunkRecord, then data: more of a streamed request body
-  kAbort = 3,      // SignalRecord: the peer is gone, or the exchange timed out
+  kAbort = 3,      // SignalRecord: the peer is gone, or no answer is wanted any more; `value` is an AbortReason
   kCredit = 4,     // SignalRecord: `value` bytes of the response left for the kernel
   kClosed = 5,     // SignalRecord, naming a connection: it is closed; sent for those the worker watches
   kEnded = 6,      // SignalRecord: the peer has finished sending while this request waits for its response
@@ -72,6 +72,7 @@ enum AbortReason : uint32_t {
   kAbortGone = 0,   // the peer left, or the server closed the connection
   kAbortReset = 1,  // the peer's reset, or another error of the socket
   kAbortFault = 2,  // the rest of the request was refused; the server answered it
+  kAbortTimeout = 3,  // it took too long; the server answered it, and the connection goes on
 };
 
 // Who holds a request record. Changed by compare-exchange from kUnclaimed only.

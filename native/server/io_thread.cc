@@ -521,6 +521,33 @@ void IoThread::Withdraw(Exchange* exchange) {
   }
 }
 
+void IoThread::NoteTimedOut(Exchange* exchange) {
+  // Once a second: the first is an example, and the rest are counted.
+  constexpr uint64_t kLogEveryMs = 1000;
+  if (timeout_logged_ms_ != 0 && now_ms - timeout_logged_ms_ < kLogEveryMs) {
+    timeouts_untold_++;
+    return;
+  }
+  timeout_logged_ms_ = now_ms;
+  char text[320];
+  Lane* lane = exchange->lane;
+  const bool is_running = lane != nullptr && (exchange->is_claimed || lane->IsStarted(exchange));
+  int length = std::snprintf(text, sizeof(text), "request timed out after %.1f s (--request-timeout): %s %.*s, ",
+                             static_cast<double>(now_us - exchange->begun_us) / 1e6,
+                             kMethodNames[static_cast<uint32_t>(exchange->method)], exchange->target_note_length,
+                             exchange->target_note);
+  IoEvent event{IoEvent::Type::kLog};
+  event.message.assign(text, static_cast<size_t>(length));
+  if (is_running) {
+    event.message += "in worker " + std::to_string(lane->slot->id);
+  } else {
+    event.message += exchange->state == ExchangeState::kReading ? "while its body came in" : "not begun";
+  }
+  if (timeouts_untold_ > 0) event.message += " (and " + std::to_string(timeouts_untold_) + " before)";
+  timeouts_untold_ = 0;
+  on_event_(event);
+}
+
 void IoThread::MarkDirty(HttpConnection* connection) {
   if (!connection->dirty_link.linked()) dirty_.PushBack(connection);
 }

@@ -133,6 +133,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void GiveCredit(Exchange* exchange, uint32_t bytes) override;
   void TellEnded(Exchange* exchange) override;
   void Withdraw(Exchange* exchange) override;
+  void NoteTimedOut(Exchange* exchange) override;
   void MarkDirty(HttpConnection* connection) override;
   void HandleConnectionClosed(HttpConnection* connection) override;
   void ReleaseConnection(HttpConnection* connection) override;
@@ -209,6 +210,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   std::unique_ptr<FileServer> file_server_;  // null until files are to be served
   uint64_t wheel_armed_ms_ = UINT64_MAX;
   uint64_t accept_error_logged_ms_ = 0;
+  uint64_t timeout_logged_ms_ = 0;
+  uint64_t timeouts_untold_ = 0;
   bool accepts_paused_ = false;
   bool needs_watch_ = false;  // a request was given to a worker, or queued, since the watchdog last found none
   bool is_drained_reported_ = false;

@@ -343,6 +343,16 @@ export const settingsTable = {
     default: () => 30_000,
     defaultText: '30s',
   }),
+  requestTimeoutMs: one({
+    flag: '--request-timeout',
+    group: 'Time',
+    summary:
+      'Longest time from the first byte of a request to the end of its response: 504 after that. 0 for any time.',
+    kind: orZero(duration(1, day)),
+    default: () => 0,
+    defaultText: '0',
+    needsRestart: true,
+  }),
   keepAliveMs: one({
     flag: '--keep-alive',
     group: 'Time',

@@ -14,6 +14,7 @@ import {
   ABORT_REASON_FAULT,
   ABORT_REASON_GONE,
   ABORT_REASON_RESET,
+  ABORT_REASON_TIMEOUT,
   CHUNK_FLAG_LAST,
   DROP_MODE_NOW,
   KIND_DROP,
@@ -394,9 +395,23 @@ export class ServerCore implements InboxHandler {
       connection ??= this.connectionOf(exchange)
     }
     exchange.isOver = exchange.isAborted = true
-    if (connection?.exchange === exchange) connection.handleGone(reason)
+    if (reason === ABORT_REASON_TIMEOUT) this.#sever(exchange)
+    else if (connection?.exchange === exchange) connection.handleGone(reason)
     if (req !== null && !req.destroyed) req.destroy(abortError())
     this.#emitClose(res as Message)
+  }
+
+  /**
+   * The request has lost its connection, which goes on to carry others: they get another stand-in. To what the
+   * application does with the one it may have seen (Node destroys it together with the request) nobody listens.
+   */
+  #sever(exchange: Exchange): void {
+    const connections = this.#connections[exchange.lane.ioThread]
+    const shown = connections.get(exchange.connectionIndex)
+    const isIts = shown !== undefined && (shown === exchange.connection || shown.exchange === exchange)
+    if (isIts) connections.delete(exchange.connectionIndex)
+    exchange.connection = isIts ? shown : new Connection(exchange)
+    exchange.connection.handleGone(ABORT_REASON_GONE)
   }
 
   handleCredit(lane: Lane, index: number, generation: number, bytes: number): void {

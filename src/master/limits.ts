@@ -28,6 +28,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     requestQueueMax: settings.requestQueue,
     queueTimeoutMs: settings.queueTimeoutMs,
     reassignAfterMs: settings.reassignAfterMs,
+    requestTimeoutMs: settings.requestTimeoutMs,
     headerTimeoutMs: settings.headerTimeoutMs,
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,

@@ -26,6 +26,8 @@ export interface NativeLimits {
   queueTimeoutMs: number
   /** A worker that leaves requests unstarted this long, without progress, loses them to another. Default 5. */
   reassignAfterMs?: number
+  /** From a request's first byte to the end of its response: 504 at that. Default 0: no limit. */
+  requestTimeoutMs?: number
   headerTimeoutMs: number
   bodyTimeoutMs: number
   keepAliveMs: number
@@ -148,8 +150,11 @@ export interface NativeStats {
   accessLogDropped: number
   /** `requestsShed` by reason. */
   shed: { queue_full: number; queue_timeout: number }
-  /** Connections closed or refused because the client took too long; `keep_alive`: it sent no further request. */
-  timeouts: { header: number; body: number; write: number; keep_alive: number }
+  /**
+   * Connections closed or refused because the client took too long; `keep_alive`: it sent no further request; `request`:
+   * the whole of a request and its response took too long.
+   */
+  timeouts: { header: number; body: number; write: number; keep_alive: number; request: number }
   /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
   parseErrors: Record<string, number>
   acceptErrors: number

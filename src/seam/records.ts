@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = 'beceffe871013e72'
+export const layoutFingerprint = 'b56de07c6984a091'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -25,7 +25,7 @@ export const KIND_PAD = 0
 export const KIND_REQUEST = 1
 /** ChunkRecord, then data: more of a streamed request body */
 export const KIND_BODY_CHUNK = 2
-/** SignalRecord: the peer is gone, or the exchange timed out */
+/** SignalRecord: the peer is gone, or no answer is wanted any more; `value` is an AbortReason */
 export const KIND_ABORT = 3
 /** SignalRecord: `value` bytes of the response left for the kernel */
 export const KIND_CREDIT = 4
@@ -67,6 +67,8 @@ export const ABORT_REASON_GONE = 0
 export const ABORT_REASON_RESET = 1
 /** the rest of the request was refused; the server answered it */
 export const ABORT_REASON_FAULT = 2
+/** it took too long; the server answered it, and the connection goes on */
+export const ABORT_REASON_TIMEOUT = 3
 
 // enum ClaimState
 // Who holds a request record. Changed by compare-exchange from kUnclaimed only.
