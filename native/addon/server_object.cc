@@ -257,6 +257,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
   ReadUint32(given, "reassignAfterMs", &limits.reassign_after_ms);
   ReadUint32(given, "requestTimeoutMs", &limits.http.request_timeout_ms);
+  limits.retries_safe = given.Get("retriesSafe").ToBoolean();
   Napi::Value sticky = options.Get("sticky");
   if (sticky.IsString()) limits.sticky = ParseStickyRule(sticky.As<Napi::String>());
   CHECK(limits.http.head.fields_max <= kHeadFieldsCapacity);
@@ -504,6 +505,7 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   set("accessLogDropped", snapshot.access_lines_dropped);
   set("requestsFailed", snapshot.http.failed);
   set("requestsReassigned", snapshot.http.reassigned);
+  set("requestsRetried", snapshot.http.retried);
   set("bytesRead", snapshot.http.bytes_read);
   set("bytesWritten", snapshot.http.bytes_written);
   set("memoryBytes", snapshot.memory_bytes);
@@ -583,6 +585,7 @@ Napi::Object ServerObject::EventToObject(Napi::Env env, const IoEvent& event) {
       object.Set("workerId", event.worker_id);
       object.Set("requestsFailed", event.requests_failed);
       object.Set("requestsMoved", event.requests_moved);
+      object.Set("requestsRetried", event.requests_retried);
       break;
     case IoEvent::Type::kWorkerSpent:
       object.Set("type", "worker-spent");

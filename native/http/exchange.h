@@ -94,6 +94,8 @@ struct Exchange {
   bool is_streaming = false;       // its body goes to the worker in chunks
   bool is_started = false;         // streaming: the worker said that it has claimed the request
   bool is_claimed = false;         // known to be claimed: its ring position may be too old to ask about
+  bool is_kept = false;            // its text and body stay here while a worker has them: it may be run again
+  bool was_retried = false;        // and it was
   bool must_be_seen = false;       // withdrawn or not, the worker is to see the request before it hears of its end
   bool is_tunnel = false;          // not a request: the connection's bytes as they are, both ways
   bool is_tunnel_counted = false;  // among its worker's tunnels, and not its requests in flight

@@ -47,6 +47,7 @@ struct HttpStatsOf {
   Number shed_queue_full = {};
   Number shed_queue_timeout = {};
   Number failed = {};         // 502: their worker died
+  Number retried = {};        // run again after their worker died
   Number reassigned = {};     // taken back from a worker that made no progress, and given to another
   Number aborted = {};        // requests whose response did not reach the peer whole
   Number bytes_read = {};

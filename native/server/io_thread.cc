@@ -408,7 +408,9 @@ void IoThread::Dispatch(Exchange* exchange, const RequestHead& head, const char*
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
   needs_watch_ = true;
-  if (queue_.empty()) {
+  // To be run again it must not lie in the ring alone, which is written over.
+  exchange->is_kept = limits_.retries_safe && IsSafe(exchange->method);
+  if (queue_.empty() && !exchange->is_kept) {
     Lane* lane = ChooseLane(exchange);
     char* place;
     RequestRecord* record = lane == nullptr ? nullptr : lane->Reserve(exchange, body_length, &place);
@@ -434,6 +436,7 @@ void IoThread::DispatchStored(Exchange* exchange) {
   exchange->waiting_ms = now_ms;
   exchange->ready_us = now_us;
   needs_watch_ = true;
+  exchange->is_kept = limits_.retries_safe && IsSafe(exchange->method) && !exchange->is_streaming;
   if (queue_.empty()) {
     Lane* lane = ChooseLane(exchange);
     if (lane != nullptr && lane->PushStored(exchange)) return;
@@ -884,19 +887,27 @@ void IoThread::CloseLane(uint32_t worker_id, int status) {
     failed++;
     exchange->connection->Fail(exchange, status);
   }
+  List<Exchange, &Exchange::link> retried;
   while (Exchange* exchange = lane->claimed.front()) {
     Detach(exchange);
+    // Of a worker that was blocked, one of these may be what blocked it.
+    if (status == 502 && MayRunAgain(exchange)) {
+      exchange->was_retried = true;
+      exchange->is_claimed = false;
+      exchange->claimed_us = 0;
+      shared_->queued.fetch_add(1, std::memory_order_relaxed);
+      exchange->state = ExchangeState::kQueued;
+      retried.PushBack(exchange);
+      lane->slot->requests_retried.fetch_add(1);
+      stats.retried++;
+      continue;
+    }
     exchange->state = ExchangeState::kAnswering;
     failed++;
     exchange->connection->Fail(exchange, status);
   }
-  while (!orphans.empty()) {
-    // Reversed back to front, so that they stand before younger ones in their own order.
-    Exchange* last = orphans.front();
-    while (Exchange* next = orphans.Next(last)) last = next;
-    last->link.Unlink();
-    queue_.PushFront(last);
-  }
+  Requeue(&orphans);
+  Requeue(&retried);
   needs_watch_ = true;
   stats.failed += failed;
   lane->slot->requests_failed.fetch_add(failed);
@@ -909,6 +920,21 @@ void IoThread::CloseLane(uint32_t worker_id, int status) {
   }
 }
 
+// Before younger ones, and in their own order.
+void IoThread::Requeue(List<Exchange, &Exchange::link>* orphans) {
+  while (!orphans->empty()) {
+    Exchange* last = orphans->front();
+    while (Exchange* next = orphans->Next(last)) last = next;
+    last->link.Unlink();
+    queue_.PushFront(last);
+  }
+}
+
+// Nothing of an answer has left, not even an interim one, and all of the request is at hand.
+bool IoThread::MayRunAgain(const Exchange* exchange) {
+  return exchange->is_kept && !exchange->was_retried && !exchange->response_started && exchange->overhead_bytes == 0;
+}
+
 void IoThread::FenceWorker(uint32_t worker_id, int status) {
   CloseLane(worker_id, status);
   for (auto& lane : fenced_) {
@@ -918,6 +944,7 @@ void IoThread::FenceWorker(uint32_t worker_id, int status) {
     event.worker_id = worker_id;
     event.requests_failed = slot->requests_failed.exchange(0);
     event.requests_moved = slot->requests_moved.exchange(0);
+    event.requests_retried = slot->requests_retried.exchange(0);
     on_event_(event);
   }
 }
@@ -934,6 +961,7 @@ void IoThread::RemoveWorker(uint32_t worker_id) {
     event.worker_id = slot->id;
     event.requests_failed = slot->requests_failed.load();
     event.requests_moved = slot->requests_moved.load();
+    event.requests_retried = slot->requests_retried.load();
     on_event_(event);
     return;
   }

@@ -36,6 +36,8 @@ struct ServerLimits {
   uint32_t queue_timeout_ms = 10000;
   // A worker that leaves requests unstarted this long, without progress, loses them to another.
   uint32_t reassign_after_ms = 5;
+  // Safe requests that ran in a worker that died are run once more.
+  bool retries_safe = false;
   StickyRule sticky;
   EdgeOptions edge;
 };
@@ -66,6 +68,7 @@ struct IoEvent {
   uint32_t worker_id = 0;
   uint32_t requests_failed = 0;
   uint32_t requests_moved = 0;
+  uint32_t requests_retried = 0;
   std::string message = {};
   // kRequests: the answer of one thread to a listing.
   uint32_t listing = 0;
@@ -170,6 +173,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool IsOverdue(const Exchange* exchange) const;
   void ShedOverdue(Lane* lane);
   void CloseLane(uint32_t worker_id, int status);
+  void Requeue(List<Exchange, &Exchange::link>* orphans);
+  static bool MayRunAgain(const Exchange* exchange);
   void ReportDrained(Lane* lane);
   void CheckDrained();
   void PublishGauges();

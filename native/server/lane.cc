@@ -109,21 +109,23 @@ bool Lane::PushStored(Exchange* exchange) {
     record->text_length = text->length;
     record->text_block_low = text->low();
     record->text_block_high = text->high();
+    if (exchange->is_kept) text->Hold();
   } else {
     std::memcpy(place, text->data(), text->length);
     place += text->length;
-    text->Drop();
+    if (!exchange->is_kept) text->Drop();
   }
   if (body_in_block) {
     record->flags |= kRequestBodyBlock;
     record->body_length = body_length;
     record->body_block_low = body->low();
     record->body_block_high = body->high();
+    if (exchange->is_kept) body->Hold();
   } else if (body != nullptr) {
     std::memcpy(place, body->data(), body_length);
-    body->Drop();
+    if (!exchange->is_kept) body->Drop();
   }
-  exchange->text = exchange->body = nullptr;
+  if (!exchange->is_kept) exchange->text = exchange->body = nullptr;
   Publish(exchange, record);
   return true;
 }
@@ -208,6 +210,15 @@ bool Lane::TakeBack(Exchange* exchange) {
   if (exchange->is_claimed || requests.IsConsumed(exchange->ring_position)) return false;
   auto* record = reinterpret_cast<RequestRecord*>(requests.At(exchange->ring_position));
   if (!CompareExchange(&record->claim, kUnclaimed, kTakenBack)) return false;
+  if (exchange->is_kept) {
+    if ((record->flags & kRequestTextBlock) != 0) {
+      Block::FromHalves(record->text_block_low, record->text_block_high)->Drop();
+    }
+    if ((record->flags & kRequestBodyBlock) != 0) {
+      Block::FromHalves(record->body_block_low, record->body_block_high)->Drop();
+    }
+    return true;
+  }
   const char* rest = reinterpret_cast<const char*>(record + 1);
   if ((record->flags & kRequestTextBlock) != 0) {
     exchange->text = Block::FromHalves(record->text_block_low, record->text_block_high);

@@ -64,6 +64,7 @@ struct WorkerSlot {
   std::atomic<uint32_t> removals_left{0};
   std::atomic<uint32_t> requests_failed{0};
   std::atomic<uint32_t> requests_moved{0};
+  std::atomic<uint32_t> requests_retried{0};
 };
 
 // Thread: one I/O thread. Owner: IoThread. Life: until the worker is removed.
@@ -74,8 +75,8 @@ class Lane {
 
   Lane(std::shared_ptr<WorkerSlot> worker, uint32_t thread_index);
 
-  // Puts a request whose text (and body) lie in the exchange's blocks into the ring, and takes the blocks; false, and
-  // nothing changed, when there is no room.
+  // Puts a request whose text (and body) lie in the exchange's blocks into the ring, and takes the blocks, unless they
+  // are kept; false, and nothing changed, when there is no room.
   bool PushStored(Exchange* exchange);
   bool PushChunk(Exchange* exchange, const char* data, uint32_t length, uint32_t flags);
   bool PushChunkBlock(Exchange* exchange, Block* block, uint32_t flags);

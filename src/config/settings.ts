@@ -276,6 +276,15 @@ export const settingsTable = {
     defaultText: '5ms',
     needsRestart: true,
   }),
+  retryIdempotent: one({
+    flag: '--retry-idempotent',
+    group: 'Pool',
+    summary: 'Run GET, HEAD, OPTIONS and TRACE requests once more when their worker died before anything was sent.',
+    kind: onOff,
+    default: () => false,
+    defaultText: '',
+    needsRestart: true,
+  }),
   nodeArgs: many({
     flag: '--node-arg',
     group: 'Pool',

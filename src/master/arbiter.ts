@@ -585,9 +585,12 @@ async function arbitrate(
   }
 
   function noteLost(event: NativeEvent & { type: 'worker-removed' | 'worker-fenced' }): undefined {
-    const { workerId, requestsFailed, requestsMoved } = event
-    if (requestsFailed + requestsMoved === 0) return
-    logger.warn(`worker ${workerId}: ${requestsFailed} requests failed with it, ${requestsMoved} moved to others`)
+    const { workerId, requestsFailed, requestsMoved, requestsRetried } = event
+    if (requestsFailed + requestsMoved + requestsRetried === 0) return
+    const retried = requestsRetried === 0 ? '' : `, ${requestsRetried} run again`
+    logger.warn(
+      `worker ${workerId}: ${requestsFailed} requests failed with it, ${requestsMoved} moved to others${retried}`,
+    )
   }
 
   function perform(action: PoolAction): void {

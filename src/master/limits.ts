@@ -29,6 +29,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     queueTimeoutMs: settings.queueTimeoutMs,
     reassignAfterMs: settings.reassignAfterMs,
     requestTimeoutMs: settings.requestTimeoutMs,
+    retriesSafe: settings.retryIdempotent,
     headerTimeoutMs: settings.headerTimeoutMs,
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,

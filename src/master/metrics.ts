@@ -123,6 +123,12 @@ function requestFamilies(stats: NativeStats): Family[] {
       'Requests taken back from a worker that made no progress, and given to another.',
       stats.requestsReassigned,
     ),
+    single(
+      'hornet_requests_retried_total',
+      'counter',
+      'Requests run again because their worker died (--retry-idempotent).',
+      stats.requestsRetried,
+    ),
     single('hornet_requests_failed_total', 'counter', 'Requests whose worker was lost.', stats.requestsFailed),
     single(
       'hornet_requests_aborted_total',

@@ -28,6 +28,8 @@ export interface NativeLimits {
   reassignAfterMs?: number
   /** From a request's first byte to the end of its response: 504 at that. Default 0: no limit. */
   requestTimeoutMs?: number
+  /** Safe requests with nothing sent that ran in a worker that died are run once more. Default false. */
+  retriesSafe?: boolean
   headerTimeoutMs: number
   bodyTimeoutMs: number
   keepAliveMs: number
@@ -87,9 +89,9 @@ export type NativeEvent =
   /** A draining worker has no request left. */
   | { type: 'worker-drained'; workerId: number }
   /** Nothing that a worker does reaches anybody any more. */
-  | { type: 'worker-fenced'; workerId: number; requestsFailed: number; requestsMoved: number }
+  | { type: 'worker-fenced'; workerId: number; requestsFailed: number; requestsMoved: number; requestsRetried: number }
   /** The I/O threads let go of a removed worker's lanes; what failed or moved when it was fenced was told then. */
-  | { type: 'worker-removed'; workerId: number; requestsFailed: number; requestsMoved: number }
+  | { type: 'worker-removed'; workerId: number; requestsFailed: number; requestsMoved: number; requestsRetried: number }
   /** A worker has been given as many requests as `addWorker` said. */
   | { type: 'worker-spent'; workerId: number }
   /** After `drain`: every connection is closed. */
@@ -137,6 +139,8 @@ export interface NativeStats {
   requestsFailed: number
   /** Requests taken back from a worker that made no progress, and given to another. */
   requestsReassigned: number
+  /** Requests run again because their worker died. */
+  requestsRetried: number
   /** Requests refused before dispatch, by status code. */
   rejected: Record<string, number>
   bytesRead: number
