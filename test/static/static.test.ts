@@ -127,6 +127,10 @@ describe('a file', () => {
     assert.equal(last.headers.connection, 'close')
     assert.equal(last.body.length, 500_000)
     assert.equal((await connection.readToEnd()).length, 0)
+    const halfClosed = await connect(hornet)
+    halfClosed.write(message('GET', '/medium.bin'))
+    halfClosed.end()
+    assert.equal((await halfClosed.readResponse()).body.length, 500_000)
   })
 })
 
