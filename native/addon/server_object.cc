@@ -506,6 +506,7 @@ Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   set("requestsFailed", snapshot.http.failed);
   set("requestsReassigned", snapshot.http.reassigned);
   set("requestsRetried", snapshot.http.retried);
+  set("requestsForFiles", snapshot.http.files);
   set("bytesRead", snapshot.http.bytes_read);
   set("bytesWritten", snapshot.http.bytes_written);
   set("memoryBytes", snapshot.memory_bytes);

@@ -49,6 +49,7 @@ struct HttpStatsOf {
   Number failed = {};         // 502: their worker died
   Number retried = {};        // run again after their worker died
   Number reassigned = {};     // taken back from a worker that made no progress, and given to another
+  Number files = {};          // answered with a file, or with a word about one
   Number aborted = {};        // requests whose response did not reach the peer whole
   Number bytes_read = {};
   Number bytes_written = {};

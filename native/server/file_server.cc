@@ -279,6 +279,7 @@ void FileServer::Redirect(Exchange* exchange, std::string_view target) {
   text.append(end, EncodeHeadTail(tail, end));
   exchange->state = ExchangeState::kAnswering;
   exchange->status = 301;
+  host_->stats.files++;
   const auto length = static_cast<uint32_t>(text.size());
   Block* block = Block::Make(length);
   std::memcpy(block->data(), text.data(), length);
@@ -323,6 +324,7 @@ void FileServer::Send(Exchange* exchange, const FileRequest& request, OpenFile* 
   block->length = static_cast<uint32_t>(length);
   exchange->state = ExchangeState::kAnswering;
   exchange->status = static_cast<uint16_t>(FileStatus(head.selection.answer));
+  host_->stats.files++;
   if (left > 0) {
     FileTransfer* transfer = TransferOf(exchange);
     transfer->phase = Phase::kSending;

@@ -129,6 +129,7 @@ function requestFamilies(stats: NativeStats): Family[] {
       'Requests run again because their worker died (--retry-idempotent).',
       stats.requestsRetried,
     ),
+    single('hornet_requests_for_files_total', 'counter', 'Requests answered by --static.', stats.requestsForFiles),
     single('hornet_requests_failed_total', 'counter', 'Requests whose worker was lost.', stats.requestsFailed),
     single(
       'hornet_requests_aborted_total',

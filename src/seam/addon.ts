@@ -141,6 +141,8 @@ export interface NativeStats {
   requestsReassigned: number
   /** Requests run again because their worker died. */
   requestsRetried: number
+  /** Requests answered with a file of `serveFiles`, or with a word about one (304, a redirect). */
+  requestsForFiles: number
   /** Requests refused before dispatch, by status code. */
   rejected: Record<string, number>
   bytesRead: number

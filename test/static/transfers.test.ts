@@ -119,6 +119,7 @@ describe('on one I/O thread', () => {
       [200, 'app'],
     ]
     assert.deepEqual(seen, expected)
+    assert.equal(server.stats().requestsForFiles, 4)
     client.destroy()
   })
 })
