@@ -1313,6 +1313,8 @@ uint64_t HttpConnection::RequestDeadlineMs() const {
   const uint32_t limit_ms = options_->limits.request_timeout_ms;
   // The peers of a tunnel know best how long to wait.
   if (limit_ms == 0 || first_ == nullptr || tunnel_ != nullptr || state_ != State::kOpen) return TimerEntry::kNever;
+  // A file takes as long as its client needs, and no worker's time; its own waits have an end (file_server.h).
+  if (first_->transfer != nullptr) return TimerEntry::kNever;
   return first_->begun_us / 1000 + limit_ms + 1;
 }
 

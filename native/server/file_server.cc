@@ -253,8 +253,9 @@ void FileServer::Answer(Exchange* exchange, const FileRequest& request, OpenResu
       Redirect(exchange, {exchange->text->data(), exchange->target_length});
       return;
     case OpenResult::kMissing:
-      // Only a parked one comes here with nothing: its text is stored.
+      // Only a parked one comes here with nothing: its text is stored. Its deadline is that of other requests again.
       Abandon(exchange);
+      host_->MarkDirty(exchange->connection);
       host_->DispatchStored(exchange);
       return;
     case OpenResult::kForbidden:

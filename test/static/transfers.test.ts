@@ -82,6 +82,24 @@ describe('on one I/O thread', () => {
     first.destroy()
   })
 
+  test('--request-timeout is about the application, and not about downloads', async () => {
+    sparse(join(folder, 'slow.bin'), 64 * mebibyte)
+    running?.close()
+    running = startServer({ limits: { requestTimeoutMs: 100 }, handle: () => {} })
+    const server = running
+    server.server.serveFiles({ mounts: [{ prefix: '', folder }], maxAgeSeconds: 0, mayLookUp: false })
+    const client = await connect(server)
+    client.write(message('GET', '/slow.bin'))
+    const head = await client.readUntil('\r\n\r\n')
+    assert.match(head.toString(), /200 OK/)
+    client.pause()
+    // Begun later, and over.
+    assert.equal((await get(server, '/none')).status, 504)
+    client.resume()
+    await client.readBytes(64 * mebibyte)
+    client.destroy()
+  })
+
   test('clients that leave take their files with them', async () => {
     sparse(join(folder, 'left.bin'), 64 * mebibyte)
     const server = start(4)
