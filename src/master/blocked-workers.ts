@@ -3,7 +3,7 @@
  */
 import type { StackView } from '../control/api.js'
 import type { NativeRequest } from '../seam/addon.js'
-import { takeStack, withinMs } from './inspect.js'
+import { isDebugged, takeStack, withinMs } from './inspect.js'
 import type { WorkerHandle } from './worker-handle.js'
 
 export interface BlockedWorkersOptions {
@@ -67,6 +67,7 @@ export class BlockedWorkers {
 
   async #explain(worker: WorkerHandle, blockedMs: number): Promise<void> {
     const { id } = worker
+    if (await isDebugged()) return
     const [requests, stack] = await Promise.all([
       withinMs(this.#options.requestsOf(id), explainMsMax).catch(() => undefined),
       withinMs(takeStack(id), explainMsMax).catch(() => undefined),

@@ -189,6 +189,15 @@ async function attach(workerId: number): Promise<Peer> {
   throw new Problem('no-answer', `the thread of worker ${workerId} cannot be reached`)
 }
 
+/** A debugger may be connected from outside: a worker that stands still may be one that somebody looks at. */
+export async function isDebugged(): Promise<boolean> {
+  try {
+    return (await loadInspector()).url() !== undefined
+  } catch {
+    return false
+  }
+}
+
 async function loadInspector(): Promise<typeof import('node:inspector')> {
   try {
     return await import('node:inspector')

@@ -96,6 +96,8 @@ export class WorkerHandle {
   #error: { thrown: unknown } | undefined
   #exitReason: string | undefined
   #isFenced = false
+  /** That are being taken. */
+  #snapshots = 0
   #question: Question | undefined
   #lastReport = 0
   #watched: { idleMs: number; ping: { number: number; sinceMs: number } | undefined } | undefined
@@ -210,7 +212,7 @@ export class WorkerHandle {
     if (thread === undefined) return 0
     const idleMs = thread.performance.eventLoopUtilization().idle
     const { ping, idleMs: idleBefore } = this.#watched ?? {}
-    if (idleMs !== idleBefore) {
+    if (idleMs !== idleBefore || this.#snapshots > 0) {
       this.#watched = { idleMs, ping: undefined }
       return 0
     }
@@ -247,9 +249,14 @@ export class WorkerHandle {
     return this.#vitals
   }
 
-  /** V8's snapshot of its heap. The thread stands still while it is taken. */
+  /** V8's snapshot of its heap. The thread stands still while it is taken, and is not blamed for that. */
   async heapSnapshot(): Promise<Readable | undefined> {
-    return this.#thread?.getHeapSnapshot()
+    this.#snapshots += 1
+    try {
+      return await this.#thread?.getHeapSnapshot()
+    } finally {
+      this.#snapshots -= 1
+    }
   }
 
   /** The native server has let go of the lanes (`worker-removed`). */

@@ -71,9 +71,14 @@ test('a worker that waits, is busy but turns, or blocks for less is left alone',
   assert.doesNotMatch(hornet.stderr, /block|died|504/)
 })
 
-test('--timeout 0: never', async () => {
-  await using hornet = await startHornet({ app, args: ['--workers', '1', '--timeout', '0'] })
-  assert.equal((await get(hornet, '/block?700')).status, 200)
+test('--timeout 0: never; nor while a debugger may look at it', async () => {
+  for (const [nodeArgs, timeout] of [
+    [[], '0'],
+    [['--inspect=127.0.0.1:0'], '200ms'],
+  ] as const) {
+    await using hornet = await startHornet({ app, nodeArgs: [...nodeArgs], args: ['-w', '1', '--timeout', timeout] })
+    assert.equal((await get(hornet, '/block?700')).status, 200)
+  }
 })
 
 test('a worker inside native code that cannot be ended is fenced off, counted, shown and replaced', async () => {
