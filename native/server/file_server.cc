@@ -54,6 +54,11 @@ AcceptedCodings CodingsFor(const FileRequest& request) {
 
 }  // namespace
 
+void FileSettings::Complete() {
+  SortMounts(&mounts);
+  for (StaticMount& mount : mounts) mount.is_quick = may_look_up && IsQuickFolder(mount.folder);
+}
+
 // Looks a file up where that may take its time.
 class FileServer::OpenTask final : public FileTask {
  public:
@@ -130,7 +135,7 @@ FileService::Taken FileServer::Take(Exchange* exchange, const RequestHead& head,
   FilePath found;
   const std::string_view target(head_bytes + head.target_offset, head.target_length);
   if (!FindFilePath(target, settings_->mounts, buffer, &found)) return Taken::kNo;
-  if (!can_look_up_) return Taken::kLater;
+  if (!found.mount->is_quick) return Taken::kLater;
   const FileRequest request = ReadRequest(exchange->method, head, head_bytes);
   OpenFile file;
   const OpenResult result = OpenFileBeneath(*found.mount, found.path, found.is_folder, CodingsFor(request),
@@ -218,7 +223,7 @@ void FileServer::Begin(Exchange* exchange) {
   const AcceptedCodings codings = CodingsFor(request);
   OpenFile file;
   OpenResult result = OpenResult::kNotNow;
-  if (can_look_up_) {
+  if (found.mount->is_quick) {
     result = OpenFileBeneath(*found.mount, found.path, found.is_folder, codings, Wait::kNever, method_, &file);
   }
   if (result != OpenResult::kNotNow) {
@@ -297,7 +302,7 @@ void FileServer::Send(Exchange* exchange, const FileRequest& request, OpenFile* 
   head.coding = file->coding;
   head.max_age_seconds = settings_->max_age_seconds;
   const uint64_t body = request.is_head ? 0 : head.selection.length;
-  const bool is_whole = body <= kWholeBytesMax;
+  const bool is_whole = body == 0 || (body <= kWholeBytesMax && file->is_quick);
   if (!is_whole && open_ >= settings_->transfers_max) {
     // Begins again when another one has ended. Who comes here is parked: Take() has looked before.
     file->fd.Reset(-1);
@@ -330,6 +335,7 @@ void FileServer::Send(Exchange* exchange, const FileRequest& request, OpenFile* 
     FileTransfer* transfer = TransferOf(exchange);
     transfer->phase = Phase::kSending;
     transfer->fd = std::make_shared<Fd>(std::move(file->fd));
+    transfer->is_quick = file->is_quick;
     transfer->offset = head.selection.first + (body - left);
     transfer->left = left;
     open_++;
@@ -343,7 +349,9 @@ void FileServer::SendNext(Exchange* exchange) {
   FileTransfer* transfer = exchange->transfer;
   const auto length = static_cast<uint32_t>(std::min<uint64_t>(transfer->left, kPieceBytes));
   Block* block = Block::Make(length);
-  const int64_t count = ReadFileAt(transfer->fd->get(), block->data(), length, transfer->offset, Wait::kNever);
+  const int64_t count =
+      transfer->is_quick ? ReadFileAt(transfer->fd->get(), block->data(), length, transfer->offset, Wait::kNever)
+                         : -EAGAIN;
   if (count != -EAGAIN) {
     SendPiece(exchange, block, count);
   } else if (threads_->Post(std::make_shared<ReadTask>(this, transfer, block))) {

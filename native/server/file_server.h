@@ -28,10 +28,13 @@
 namespace hornet {
 
 struct FileSettings {
-  StaticMounts mounts;  // sorted
+  StaticMounts mounts;
   uint32_t max_age_seconds = 0;
   uint32_t transfers_max = 512;  // of one I/O thread
   bool may_look_up = true;  // at once, where that takes no waiting; otherwise file threads do it all
+
+  // Fills in what follows from the above. Looks at the folders.
+  void Complete();
 };
 
 // A request for a file that was not answered at once. Owner: its exchange. Life: Park() or Send() to Abandon().
@@ -47,6 +50,7 @@ struct FileTransfer {
   ListLink link;          // in FileServer::waiting_
   uint64_t since_ms = 0;  // since when it is there
   Phase phase = Phase::kParked;
+  bool is_quick = false;  // the file may be read at once
   bool is_ready = false;  // among those to go on in the next turn
   std::shared_ptr<Fd> fd;
   uint64_t offset = 0;    // of the next piece
@@ -59,10 +63,7 @@ class FileServer final : public FileService {
   FileServer(HttpHost* host, Slab<Exchange>* exchanges, FileThreads* threads, uint64_t timeout_ms,
              std::function<void(std::function<void()>)> post);
 
-  void Configure(std::shared_ptr<const FileSettings> settings) {
-    settings_ = std::move(settings);
-    can_look_up_ = settings_->may_look_up && CanLookUpWithoutWaiting();
-  }
+  void Configure(std::shared_ptr<const FileSettings> settings) { settings_ = std::move(settings); }
 
   Taken Take(Exchange* exchange, const RequestHead& head, const char* head_bytes, bool is_next) override;
   void Park(Exchange* exchange, bool is_next) override;
@@ -109,7 +110,6 @@ class FileServer final : public FileService {
   const std::function<void(std::function<void()>)> post_;
   const BeneathMethod method_ = BestBeneathMethod();
   std::shared_ptr<const FileSettings> settings_;
-  bool can_look_up_ = false;
   uint32_t open_ = 0;  // files open for sending
   // Of kQueued, kOpening and kReading, the longest waiting first.
   List<FileTransfer, &FileTransfer::link> waiting_;

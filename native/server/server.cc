@@ -35,7 +35,7 @@ void Server::OpenAccessLog(AccessFormat format, int fd) {
 }
 
 void Server::ServeFiles(FileSettings settings) {
-  SortMounts(&settings.mounts);
+  settings.Complete();
   if (!settings.mounts.empty()) shared_.file_threads.Start();
   auto shared = std::make_shared<const FileSettings>(std::move(settings));
   PostAll([shared](IoThread* thread) { thread->ServeFiles(shared); });

@@ -13,6 +13,7 @@ namespace hornet {
 struct StaticMount {
   std::string prefix;  // of request paths: "/assets"; empty for all
   std::string folder;  // absolute
+  bool is_quick = false;  // what the kernel has in memory of it can be had without waiting (open_beneath.h)
 };
 
 // The longest prefix first: the first that matches is the one that counts.

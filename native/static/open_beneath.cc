@@ -11,6 +11,7 @@
 
 #ifdef __linux__
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #endif
 
 namespace hornet {
@@ -30,6 +31,7 @@ struct OpenHow {
   uint64_t mode;
   uint64_t resolve;
 };
+constexpr uint64_t kNoMounts = 0x01;
 constexpr uint64_t kNoMagicLinks = 0x02;
 constexpr uint64_t kBeneath = 0x08;
 constexpr uint64_t kCached = 0x20;
@@ -45,6 +47,7 @@ int OpenAt2(int folder, const char* path, int flags, uint64_t resolve) {
 }
 #else
 constexpr bool kHasStrict = false;
+constexpr uint64_t kNoMounts = 0;
 constexpr uint64_t kNoMagicLinks = 0;
 constexpr uint64_t kBeneath = 0;
 constexpr uint64_t kCached = 0;
@@ -93,7 +96,8 @@ Fd OpenRoot(const std::string& folder, Wait wait) {
 // -1 with errno, which is EXDEV for what lies outside.
 Fd OpenIn(int root, const char* path, Wait wait, BeneathMethod method) {
   if (method == BeneathMethod::kStrict || wait == Wait::kNever) {
-    const uint64_t resolve = kBeneath | kNoMagicLinks | (wait == Wait::kNever ? kCached : 0);
+    // What is mounted further down may be of another kind than the folder itself.
+    const uint64_t resolve = kBeneath | kNoMagicLinks | (wait == Wait::kNever ? kCached | kNoMounts : 0);
     for (int i = 0;; i++) {
       const int fd = OpenAt2(root, path, kFileFlags, resolve);
       if (fd >= 0 || errno != EAGAIN || wait == Wait::kNever || i == kRenameTries) return Fd(fd);
@@ -117,6 +121,7 @@ OpenResult ResultOf(int error, Wait wait) {
     case ENOMEM:
       return OpenResult::kBusy;
     case EAGAIN:
+    case EXDEV:
       return wait == Wait::kNever ? OpenResult::kNotNow : OpenResult::kMissing;
     default:
       return OpenResult::kMissing;
@@ -147,6 +152,43 @@ OpenResult OpenOne(const Folder& in, const std::string& path, Fd* fd, struct sta
   return S_ISDIR(info->st_mode) ? OpenResult::kFolder : OpenResult::kMissing;
 }
 
+bool LiesOnOwnDisk(int fd) {
+#ifdef __linux__
+  // <linux/magic.h> has not all of them.
+  constexpr uint32_t kLocal[] = {
+      0xef53,      // ext2 to ext4
+      0x58465342,  // XFS
+      0x9123683e,  // btrfs
+      0xca451a4e,  // bcachefs
+      0xf2f52010,  // F2FS
+      0x2fc12fc1,  // ZFS
+      0x01021994,  // tmpfs
+      0x858458f6,  // ramfs
+      0x794c7630,  // overlayfs: containers
+      0x73717368,  // SquashFS
+      0xe0f5e1e2,  // EROFS
+  };
+  struct statfs info;
+  if (fstatfs(fd, &info) != 0) return false;
+  for (uint32_t type : kLocal) {
+    if (static_cast<uint32_t>(info.f_type) == type) return true;
+  }
+#else
+  static_cast<void>(fd);
+#endif
+  return false;
+}
+
+// Wait::kNever needs openat2() and its flag for that.
+bool CanLookUpWithoutWaiting() {
+  static const bool can = [] {
+    if (!kHasStrict || BestBeneathMethod() != BeneathMethod::kStrict) return false;
+    const Fd probe(OpenAt2(AT_FDCWD, ".", kFolderFlags, kCached));
+    return probe.is_open() || errno == EAGAIN;
+  }();
+  return can;
+}
+
 void Describe(const struct stat& info, OpenFile* file) {
   file->size = static_cast<uint64_t>(info.st_size);
   file->modified_ns = ModifiedNs(info);
@@ -164,13 +206,10 @@ BeneathMethod BestBeneathMethod() {
   return best;
 }
 
-bool CanLookUpWithoutWaiting() {
-  static const bool can = [] {
-    if (!kHasStrict || BestBeneathMethod() != BeneathMethod::kStrict) return false;
-    const Fd probe(OpenAt2(AT_FDCWD, ".", kFolderFlags, kCached));
-    return probe.is_open();
-  }();
-  return can;
+bool IsQuickFolder(const std::string& folder) {
+  if (!CanLookUpWithoutWaiting()) return false;
+  const Fd fd(open(folder.c_str(), kFolderFlags));
+  return fd.is_open() && LiesOnOwnDisk(fd.get());
 }
 
 OpenResult OpenFileBeneath(const StaticMount& mount, std::string_view path, bool is_folder,
@@ -205,6 +244,7 @@ OpenResult OpenFileBeneath(const StaticMount& mount, std::string_view path, bool
     break;
   }
   Describe(info, file);
+  file->is_quick = wait == Wait::kNever || (CanLookUpWithoutWaiting() && LiesOnOwnDisk(fd.get()));
   file->fd = std::move(fd);
   return OpenResult::kFile;
 }

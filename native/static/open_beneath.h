@@ -47,8 +47,10 @@ class Fd {
 enum class BeneathMethod : uint8_t { kStrict, kVerified };
 BeneathMethod BestBeneathMethod();
 
-// Whether Wait::kNever works here (Linux 5.12).
-bool CanLookUpWithoutWaiting();
+// Whether Wait::kNever works for this folder: on Linux 5.12 and newer, when it lies on a disk of this machine. File
+// systems of a network, and those that a process serves, are asked by each open() and read(), however much the kernel
+// holds. Waits for the disk itself.
+bool IsQuickFolder(const std::string& folder);
 
 enum class Wait : uint8_t {
   kNever,  // only what the kernel has in memory
@@ -61,7 +63,7 @@ enum class OpenResult : uint8_t {
   kMissing,    // nothing that is served
   kForbidden,  // it is there, and this process may not read it
   kBusy,       // no descriptor, or no memory, is left
-  kNotNow,     // with Wait::kNever: that cannot be told without waiting
+  kNotNow,     // with Wait::kNever: that cannot be told without waiting, or it lies on another file system
 };
 
 struct OpenFile {
@@ -69,6 +71,7 @@ struct OpenFile {
   uint64_t size = 0;        // bytes
   int64_t modified_ns = 0;  // Unix nanoseconds
   uint64_t inode = 0;
+  bool is_quick = false;    // Wait::kNever may be used to read it
   Coding coding = Coding::kIdentity;
   const ContentType* type = nullptr;  // of the file without the ending of its coding
 };

@@ -139,8 +139,8 @@ TEST(AFolderThatIsGone) {
 }
 
 TEST(WithoutWaiting) {
-  if (!CanLookUpWithoutWaiting()) return;
   const Tree tree;
+  if (!IsQuickFolder(tree.root)) return;
   const StaticMount mount = {"", tree.root};
   // Looked for just now, so that the kernel has it in memory; still it may find that it has to wait for something.
   for (const auto& [path, found] : std::vector<std::pair<std::string, std::string>>{
@@ -149,6 +149,21 @@ TEST(WithoutWaiting) {
     const std::string again = Open(mount, path, BeneathMethod::kStrict, Wait::kNever, "br");
     EXPECT(again == found || again == "(not now)");
   }
+}
+
+TEST(OnlyDisksOfThisMachineAreQuick) {
+  EXPECT(!IsQuickFolder("/proc"));
+  EXPECT(!IsQuickFolder("/nowhere/at/all"));
+  if (access("/proc/version", R_OK) != 0 || !IsQuickFolder("/")) return;
+  // Mounted below a quick one.
+  OpenFile file;
+  const StaticMount mount = {"", "/"};
+  auto open = [&](Wait wait) {
+    return OpenFileBeneath(mount, "proc/version", false, {}, wait, BeneathMethod::kStrict, &file);
+  };
+  EXPECT_EQ(open(Wait::kNever), OpenResult::kNotNow);
+  EXPECT_EQ(open(Wait::kDisk), OpenResult::kFile);
+  EXPECT(!file.is_quick);
 }
 
 TEST(ReadingStopsAtTheEnd) {
