@@ -158,6 +158,11 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   }
   object->Set("parseErrors", faults);
   SetNumber(object, "acceptErrors", totals.accept_errors);
+  SetNumber(object, "acceptPauses", totals.accept_pauses);
+  Napi::Object closed = Napi::Object::New(env);
+  SetNumber(&closed, "room", totals.closed_for_room);
+  SetNumber(&closed, "client_limit", totals.closed_per_client);
+  object->Set("connectionsClosed", closed);
   Napi::Object proxy_errors = Napi::Object::New(env);
   SetNumber(&proxy_errors, "forbidden", totals.proxy_forbidden);
   SetNumber(&proxy_errors, "malformed", totals.proxy_malformed);
@@ -252,7 +257,11 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.http.body_timeout_ms = GetUint32(given, "bodyTimeoutMs");
   limits.http.keep_alive_ms = GetUint32(given, "keepAliveMs");
   limits.http.keep_alive_hint_seconds = limits.http.keep_alive_ms / 1000;
+  limits.http.write_timeout_ms = GetUint32(given, "writeTimeoutMs");
   limits.connections_max = GetUint32(given, "connectionsMax");
+  limits.client_connections_max = GetUint32(given, "clientConnectionsMax");
+  limits.client_requests_per_second = GetUint32(given, "clientRequestsPerSecond");
+  limits.client_requests_burst = GetUint32(given, "clientRequestsBurst");
   limits.request_queue_max = GetUint32(given, "requestQueueMax");
   limits.queue_timeout_ms = GetUint32(given, "queueTimeoutMs");
   ReadUint32(given, "reassignAfterMs", &limits.reassign_after_ms);

@@ -59,6 +59,9 @@ class Slab {
       if (At(i)->live) visit(reinterpret_cast<T*>(At(i)->storage));
     }
   }
+  // For a walk in parts: slot `index` of slots(), null when it is empty.
+  T* Peek(uint32_t index) { return At(index)->live ? reinterpret_cast<T*>(At(index)->storage) : nullptr; }
+  uint32_t slots() const { return static_cast<uint32_t>(chunks_.size()) * kChunkSlots; }
   uint32_t live() const { return live_; }
   uint32_t capacity() const { return capacity_; }
   size_t memory_bytes() const { return chunks_.size() * kChunkSlots * sizeof(Slot); }

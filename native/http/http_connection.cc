@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kReadBytes = 64 * 1024;
 // Bodies from this size on are lent to the socket and not copied into a chunk.
 constexpr uint32_t kBorrowBytesMin = 8 * 1024;
+// While connections hold more than kInputBytesMax of input, each reads so little at once.
+constexpr size_t kSmallReadBytes = 4096;
 // A partial head is parsed again when a line feed has come, or so many bytes without one.
 constexpr size_t kReparseBytes = 512;
 // A body that came whole with its head goes to the worker with it, up to this size.
@@ -83,6 +85,8 @@ void HttpConnection::Start(bool has_addresses) {
       CloseNow();
       return;
     }
+  } else if (has_ip && !EnterClient(peer_ip)) {
+    return;
   }
   if (options_->offers_connections) {
     // Heard of even before anything is read: a reset.
@@ -103,6 +107,30 @@ void HttpConnection::SetPeer(const IpAddress* peer) {
   is_peer_trusted_ = !trusted.empty() && (peer == nullptr || trusted.Contains(*peer));
 }
 
+bool HttpConnection::EnterClient(const IpAddress& peer) {
+  // A proxy speaks for all of its clients.
+  if (host_->client_connections == nullptr || is_peer_trusted_) return true;
+  if (host_->client_connections->Enter(peer)) {
+    is_client_counted_ = true;
+    return true;
+  }
+  // Without a word: an answer would have to wait for a request, and that is what it is not to keep waiting for.
+  host_->stats.closed_per_client++;
+  CloseNow();
+  return false;
+}
+
+bool HttpConnection::IsOverRate() {
+  HttpHost* host = host_;
+  if (host->client_rate == nullptr) return false;
+  // What a trusted proxy sends without naming a client is its own: health checks, most likely.
+  if (is_peer_trusted_ && host->request_peer == address_text_) return false;
+  IpAddress client;
+  // Over a unix socket there is no address.
+  if (!IpAddress::Parse(host->request_peer, host->request_peer_length, &client)) return false;
+  return !host->client_rate->Take(client, host->now_us);
+}
+
 void HttpConnection::ChooseAddress(const char* head_bytes) {
   HttpHost* host = host_;
   host->request_address = address_text_;
@@ -111,7 +139,8 @@ void HttpConnection::ChooseAddress(const char* head_bytes) {
   host->request_peer_length = peer_length_;
   host->request_address_flags = 0;
   const bool is_shown = host->edge.shows_forwarded;
-  const bool is_wanted = is_shown || host->access != nullptr || host->sticky.kind == StickyRule::Kind::kIp;
+  const bool is_wanted = is_shown || host->access != nullptr || host->sticky.kind == StickyRule::Kind::kIp ||
+                         host->client_rate != nullptr;
   if (!is_peer_trusted_ || !is_wanted) return;
   // Also without such a field: the next request of the connection may have one, and be another client's.
   if (is_shown) host->request_address_flags = kRequestForwarded;
@@ -148,7 +177,8 @@ void HttpConnection::HandleReadable() {
   size_t kept = ignores_input_ ? 0 : input_length_;
   if (kept > 0) std::memcpy(buffer, input_, kept);
   size_t count = 0;
-  switch (Receive(buffer + kept, kReadBytes, &count)) {
+  const size_t wanted = host_->input_bytes < kInputBytesMax ? kReadBytes : kSmallReadBytes;
+  switch (Receive(buffer + kept, wanted, &count)) {
     case IoStatus::kAgain:
       return;
     case IoStatus::kFailed:
@@ -233,6 +263,9 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
     if (first_ != nullptr) {
       is_blocked_ = *stop = true;
       is_fault_waiting_ = reason == kTunnelFault;
+    } else if (status == ParseStatus::kDone && IsOverRate()) {
+      RefuseHead(429, data, length);
+      return length;
     } else {
       is_fault_waiting_ = false;
       head_started_ms_ = 0;
@@ -249,6 +282,10 @@ size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
       if (head_started_ms_ == 0) {
         head_started_ms_ = host_->now_ms;
         head_started_us_ = host_->now_us;
+      }
+      if (length > kSmallHeadBytes && host_->input_bytes + length > kInputBytesMax) {
+        RefuseHead(431, data, length);
+        return length;
       }
       *stop = true;
       return 0;
@@ -306,6 +343,7 @@ size_t HttpConnection::TakeProxyHeader(const char* data, size_t length, bool* st
                       header.source_port, destination_length, destination, header.destination_port);
     address_length_ = static_cast<uint8_t>(text_length);
     SetPeer(&header.source);
+    if (!EnterClient(header.source)) return length;
   }
   return header.length;
 }
@@ -455,6 +493,11 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   if (head.framing != BodyFraming::kChunked && body_length <= length - used && body_length <= kWholeBodyBytesMax) {
     ignores_input_ = !head.keep_alive;
     if (AnswerHealth(exchange, data)) return used + static_cast<size_t>(body_length);
+    if (IsOverRate()) {
+      CountRejected(429);
+      Fail(exchange, 429);
+      return used + static_cast<size_t>(body_length);
+    }
     if (host_->files != nullptr && body_length == 0 && AnswerFile(exchange, data)) return used;
     host_->Dispatch(exchange, head, data, data + used, static_cast<uint32_t>(body_length));
     return used + static_cast<size_t>(body_length);
@@ -465,6 +508,13 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   is_receiving_body_ = true;
   body_received_ = 0;
   decoder_.Start(head.framing, head.content_length);
+  if (IsOverRate()) {
+    exchange->expect_continue = head.expect_continue;
+    CountRejected(429);
+    // Its body is thrown away, or not waited for if it is large or yet to be asked for.
+    Fail(exchange, 429);
+    return used;
+  }
   StoreText(exchange, data);
   // With body bytes already here the client did not wait.
   exchange->expect_continue = head.expect_continue && used == length;
@@ -519,11 +569,21 @@ void HttpConnection::StoreText(Exchange* exchange, const char* head_bytes) {
 
 size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
   size_t used = 0;
+  // What lies in the chunks of one read goes on as one piece: a body in chunks of one byte must not cost the worker an
+  // event for each. They are moved together where they are, in the read buffer.
+  char* piece = nullptr;
+  size_t piece_length = 0;
+  auto pass_on = [&] {
+    if (piece_length == 0) return;
+    TakeBodyBytes(body_exchange_, piece, piece_length);
+    piece_length = 0;
+  };
   for (;;) {
     Exchange* exchange = body_exchange_;
     // A body that ended with these bytes is not held up: no more of them will come to end it.
     if (exchange != nullptr && exchange->is_streaming && !exchange->response_ended && !decoder_.done() &&
-        (exchange->body_unconsumed >= kBodyWindowBytes || exchange->state == ExchangeState::kQueued)) {
+        (exchange->body_unconsumed + piece_length >= kBodyWindowBytes || exchange->state == ExchangeState::kQueued)) {
+      pass_on();
       is_blocked_ = *stop = true;
       return used;
     }
@@ -537,7 +597,11 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
           return length;
         }
         if (exchange != nullptr && !exchange->response_ended) {
-          TakeBodyBytes(exchange, step.data, step.data_length);
+          // Not const: all that is processed lies in the host's read buffer.
+          char* from = const_cast<char*>(step.data);
+          if (piece_length == 0) piece = from;
+          if (piece + piece_length != from) std::memmove(piece + piece_length, from, step.data_length);
+          piece_length += step.data_length;
         } else if (step.data_length > discard_left_) {
           // The answer is out or on its way; this body is not worth the connection.
           ignores_input_ = needs_linger_ = true;
@@ -559,12 +623,16 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
         TakeTrailer(step);
         break;
       case BodyStatus::kMore:
+        pass_on();
         *stop = true;
         return used;
       case BodyStatus::kDone:
+        pass_on();
         EndBody();
         return used;
       case BodyStatus::kBad:
+        pass_on();
+        exchange = body_exchange_;
         host_->stats.body_faults[static_cast<uint32_t>(step.fault)]++;
         if (options_->hands_over_faults && exchange != nullptr) {
           size_t bad = used - step.consumed;
@@ -1106,7 +1174,7 @@ void HttpConnection::Flush() {
   }
   if (status == IoStatus::kAgain) {
     out.Own();
-    UpdateDeadline();
+    UpdateDeadline(written > 0);
     return;
   }
   if (state_ == State::kClosing) {
@@ -1125,7 +1193,7 @@ void HttpConnection::Flush() {
       return;
     }
   }
-  UpdateDeadline();
+  UpdateDeadline(written > 0);
 }
 
 // All that the worker wrote is with the kernel: passes on the end of its side, and closes when both have ended.
@@ -1239,6 +1307,11 @@ void HttpConnection::CloseNow() {
   DropFrom(first_);
   state_ = State::kClosed;
   SetPhase(ConnectionPhase::kNone);
+  if (is_client_counted_) {
+    IpAddress client;
+    CHECK(IpAddress::Parse(address_text_, peer_length_, &client));
+    host_->client_connections->Leave(client);
+  }
   if (trailers_ != nullptr) {
     trailers_->Drop();
     trailers_ = nullptr;
@@ -1264,14 +1337,30 @@ void HttpConnection::StartDraining() {
   }
 }
 
-void HttpConnection::UpdateDeadline() {
+bool HttpConnection::Yield() {
+  bool carries_nothing = state_ == State::kOpen && first_ == nullptr && unwritten_first_ == nullptr &&
+                         !is_receiving_body_ && input_length_ == 0 && out.empty();
+  if (!carries_nothing || options_->offers_connections) return false;
+  // Without a deadline it may stay for ever, but not at the cost of others: how long it has been silent nobody knows.
+  if (timer.deadline_ms != TimerEntry::kNever) {
+    uint64_t patience = is_fresh_ ? options_->limits.header_timeout_ms : options_->limits.keep_alive_ms;
+    if (timer.deadline_ms + kYieldAfterMs > host_->now_ms + patience) return false;
+  }
+  CloseNow();
+  return true;
+}
+
+void HttpConnection::UpdateDeadline(bool took_bytes) {
   const HttpLimits& limits = options_->limits;
   uint64_t now = host_->now_ms;
   uint64_t after = 0;  // milliseconds; 0: no deadline
   uint64_t from = now;
   if (!out.empty()) {
+    // Neither what the peer sends nor what the worker adds gives it more time to take what waits.
+    if (phase_ != ConnectionPhase::kWriting || took_bytes) untaken_since_ms_ = static_cast<uint32_t>(now);
     SetPhase(ConnectionPhase::kWriting);
     after = limits.write_timeout_ms;
+    from = now - static_cast<uint32_t>(static_cast<uint32_t>(now) - untaken_since_ms_);
   } else if (tunnel_ != nullptr) {
     SetPhase(ConnectionPhase::kHandling);
     // Its peers know best how long to wait.
@@ -1353,6 +1442,8 @@ void HttpConnection::HandleTimer() {
     CloseNow();
   } else if (!out.empty()) {
     host_->stats.write_timeouts++;
+    // What the kernel holds for the peer goes as well, and a body that ends with its connection must not look whole.
+    SetReset();
     Abort();
   } else if (state_ != State::kOpen || tunnel_ != nullptr) {
     return;

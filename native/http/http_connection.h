@@ -21,6 +21,8 @@
 #include "http/sticky.h"
 #include "loop/timer_wheel.h"
 #include "net/address.h"
+#include "net/client_connections.h"
+#include "net/client_rate.h"
 #include "net/connection.h"
 #include "ring/records.h"
 
@@ -48,6 +50,13 @@ constexpr uint64_t kHalfCloseMs = 1000;
 // What is refused behind unfinished requests waits so long for their responses; then it takes the connection from
 // them.
 constexpr uint64_t kFaultWaitMs = 100;
+// Input that the connections of a thread may hold together: heads that are not whole, requests sent ahead. Beyond it,
+// heads larger than kSmallHeadBytes that do not end are refused (431), and little is read ahead.
+constexpr size_t kInputBytesMax = 64 * 1024 * 1024;
+constexpr size_t kSmallHeadBytes = 16 * 1024;
+// A connection that carries nothing gives way to one that waits to be accepted when it has been silent for so long: the
+// next request of a busy client is there sooner, and so is the first of a new one.
+constexpr uint64_t kYieldAfterMs = 1000;
 // While draining, a connection that never sent a request has this long to do so.
 constexpr uint64_t kDrainFreshMs = 500;
 
@@ -59,7 +68,7 @@ struct HttpLimits {
   uint32_t body_timeout_ms = 30000;
   uint32_t keep_alive_ms = 5000;        // 0: no limit
   uint32_t keep_alive_hint_seconds = 5; // what responses say of it; 0: nothing
-  uint32_t write_timeout_ms = 60000;    // without the peer taking a byte; 0: no limit
+  uint32_t write_timeout_ms = 30000;    // without the peer taking a byte; 0: no limit
   uint32_t request_timeout_ms = 0;      // from a request's first byte to the end of its response; 0: no limit
 };
 
@@ -151,6 +160,8 @@ class HttpHost {
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
   size_t input_bytes = 0;        // held by connections for partial input
+  ClientConnections* client_connections = nullptr;  // null: a client may have any number
+  ClientRate* client_rate = nullptr;                // null: and send any number of requests
   bool is_draining = false;
   // While draining: connections stay open until a response has told their client to come no more, or they are idle for
   // the usual time. For a successor that serves the same addresses.
@@ -188,6 +199,8 @@ class HttpConnection final : public Connection {
   // End of a turn: writes what was queued, then closes, credits or goes on with input.
   void Flush();
   void StartDraining();
+  // Closes it, if nothing is lost by that. True when it did.
+  bool Yield();
   void HandleTimer();
 
   const ListenerOptions& options() const { return *options_; }
@@ -222,6 +235,10 @@ class HttpConnection final : public Connection {
   size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
   void SetPeer(const IpAddress* peer);
+  // Counts it among its client's connections; false, and closed, when those are too many.
+  bool EnterClient(const IpAddress& peer);
+  // Whether the client of the head just parsed sends too many requests; those that are not are counted.
+  bool IsOverRate();
   // Sets the host's request_address for the head just parsed.
   void ChooseAddress(const char* head_bytes);
   // True when the path is one of ours and was answered.
@@ -266,7 +283,8 @@ class HttpConnection final : public Connection {
   uint64_t RequestDeadlineMs() const;
   void TimeOutRequest();
   void FinishClosing();
-  void UpdateDeadline();
+  // `took_bytes`: the peer has just taken some of what is written to it.
+  void UpdateDeadline(bool took_bytes = false);
   void SetPhase(ConnectionPhase phase);
   // Where the next byte that is queued will stand among all that the connection ever sends.
   uint64_t OutPosition() const { return bytes_written_ + out.bytes(); }
@@ -302,12 +320,14 @@ class HttpConnection final : public Connection {
   uint64_t discard_left_ = 0;          // bytes that may still be thrown away
   uint64_t bytes_read_ = 0;            // since the connection was accepted
   uint32_t abort_reason_ = 0;          // AbortReason
+  uint32_t untaken_since_ms_ = 0;      // since when the peer has taken none of what waits for it; low bits
   BodyDecoder decoder_;
   Block* trailers_ = nullptr;          // trailer text of the current body
   State state_ = State::kOpen;
   ConnectionPhase phase_ = ConnectionPhase::kNone;
   bool needs_proxy_header_ = false;    // nothing but that may come first
   bool is_peer_trusted_ = false;       // what it says of where requests come from is believed
+  bool is_client_counted_ = false;     // among the connections of the client that address_text_ names
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
   bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered

@@ -37,8 +37,8 @@ constexpr uint32_t kStatusClasses = 6;
 constexpr uint32_t kMethodUnknown = kMethodCount;
 
 // Statuses of requests that were refused before dispatch.
-constexpr uint32_t kRejectedCount = 8;
-constexpr int kRejectedStatuses[kRejectedCount] = {400, 408, 413, 414, 417, 431, 501, 505};
+constexpr uint32_t kRejectedCount = 9;
+constexpr int kRejectedStatuses[kRejectedCount] = {400, 408, 413, 414, 417, 429, 431, 501, 505};
 
 template <class Number>
 struct HttpStatsOf {
@@ -59,6 +59,9 @@ struct HttpStatsOf {
   Number keep_alive_timeouts = {};
   Number request_timeouts = {};
   Number accept_errors = {};
+  Number accept_pauses = {};    // times that there was no room for a connection that waited
+  Number closed_for_room = {};  // idle connections that were closed for one
+  Number closed_per_client = {};  // connections of clients that have as many as they may
   Number proxy_forbidden = {};  // connections without a right to speak the PROXY protocol, or that spoke it wrong, ...
   Number proxy_malformed = {};
   Number proxy_timeouts = {};   // ... or too slowly

@@ -90,6 +90,7 @@ const char* ReasonPhrase(int status) {
     case 413: return "Payload Too Large";
     case 414: return "URI Too Long";
     case 417: return "Expectation Failed";
+    case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -110,7 +111,8 @@ size_t EncodeCanned(int status, bool is_head, bool close, const char* date, char
   *out++ = ' ';
   out = Put(out, reason, reason_length);
   out = Put(out, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
-  if (status == 503) out = Put(out, "Retry-After: 1\r\n");
+  // A second is what a client over its rate has to wait at most, and what a server out of workers may need.
+  if (status == 503 || status == 429) out = Put(out, "Retry-After: 1\r\n");
   out += EncodeHeadTail({date, true, close, 0, false, true, reason_length + 1}, out);
   if (!is_head) {
     out = Put(out, reason, reason_length);

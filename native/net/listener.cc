@@ -203,39 +203,44 @@ int Acceptor::Start(uv_loop_t* loop) {
   return 0;
 }
 
-void Acceptor::Pause() {
+void Acceptor::Rest() {
   if (is_closed_) return;
-  is_paused_ = true;
+  is_resting_ = true;
   uv_poll_stop(&poll_);
+  uv_timer_start(&rest_, [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->Resume(); }, kRestMs, 0);
 }
 
 void Acceptor::Resume() {
   if (is_closed_) return;
-  is_paused_ = false;
+  is_resting_ = false;
+  uv_timer_stop(&rest_);
   uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
     auto* self = static_cast<Acceptor*>(handle->data);
-    if (status == 0) self->Accept(kAcceptsPerTurn);
+    if (status == 0) self->Accept(kAcceptsPerTurn, true);
   });
 }
 
 void Acceptor::AcceptAll() {
-  if (!is_closed_ && !is_paused_) Accept(INT32_MAX);
+  if (!is_closed_ && !is_resting_) Accept(INT32_MAX, false);
 }
 
-void Acceptor::Accept(int budget) {
-  while (budget-- > 0 && !is_paused_ && !is_closed_) {
+void Acceptor::Accept(int budget, bool one_waits) {
+  for (; budget > 0 && !is_closed_; budget--, one_waits = false) {
+    if (!host_->HasRoom(one_waits)) {
+      if (one_waits) Rest();
+      return;
+    }
     int fd = AcceptOne(fd_);
     if (fd >= 0) {
-      if (!host_->HandleAccepted(this, fd)) Pause();
+      host_->HandleAccepted(this, fd);
       continue;
     }
     // The peer gave up while it waited, or a signal came: the next one may be fine.
     if (fd == -ECONNABORTED || fd == -EINTR || fd == -EPROTO) continue;
     if (fd == -EAGAIN || fd == -EWOULDBLOCK) return;
-    // Out of descriptors or memory: what waits in the kernel's queue stays there while we rest.
+    // Out of descriptors or memory.
     host_->HandleAcceptError(-fd);
-    Pause();
-    uv_timer_start(&rest_, [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->Resume(); }, kRestMs, 0);
+    Rest();
     return;
   }
 }

@@ -67,14 +67,18 @@ class ListenSocket {
   uint64_t unlink_device_ = 0;
 };
 
-// One I/O thread's end of a listener: accepts until the kernel says stop, rests when the machine is out of descriptors.
+// One I/O thread's end of a listener: accepts until the kernel says stop, rests when the machine is out of descriptors
+// or the host has no room. What waits in the kernel's queue stays there meanwhile.
 // Thread: that I/O thread. Owner: IoThread; frees itself after Close().
 class Acceptor {
  public:
   class Host {
    public:
-    // Takes ownership of `fd` (non-blocking, close-on-exec). False: no room; stop accepting until Resume().
-    virtual bool HandleAccepted(Acceptor* acceptor, int fd) = 0;
+    // Asked before each connection is accepted. False: no room. When one is known to wait the acceptor then rests until
+    // Resume(), or kRestMs, and asks again.
+    virtual bool HasRoom(bool one_waits) = 0;
+    // Takes ownership of `fd` (non-blocking, close-on-exec).
+    virtual void HandleAccepted(Acceptor* acceptor, int fd) = 0;
     virtual void HandleAcceptError(int error) = 0;
 
    protected:
@@ -87,7 +91,6 @@ class Acceptor {
   Acceptor(uint32_t listener_index, int fd, bool is_tcp, Host* host)
       : listener_index_(listener_index), fd_(fd), is_tcp_(is_tcp), host_(host) {}
   int Start(uv_loop_t* loop);
-  void Pause();
   void Resume();
   // Takes everything that waits in the accept queue now.
   void AcceptAll();
@@ -97,7 +100,8 @@ class Acceptor {
 
  private:
   ~Acceptor() = default;
-  void Accept(int budget);
+  void Accept(int budget, bool one_waits);
+  void Rest();
   void HandleClosed();
 
   uv_poll_t poll_;
@@ -106,7 +110,7 @@ class Acceptor {
   int fd_;
   int open_handles_ = 0;
   bool is_tcp_;
-  bool is_paused_ = false;
+  bool is_resting_ = false;
   bool is_closed_ = false;
   Host* host_;
 };

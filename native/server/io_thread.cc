@@ -19,6 +19,13 @@ constexpr size_t kReadBytes = 64 * 1024;
 
 // Who waits for a disk is looked after this often.
 constexpr uint64_t kFileLookMs = 50;
+// Of connections, looked at for one that may be closed, and closed at most, each time that there is no room.
+constexpr uint32_t kRoomLooks = 4096;
+constexpr uint32_t kRoomYields = 16;
+// Without an error for so long, accepting goes well again.
+constexpr uint64_t kAcceptCalmMs = 1000;
+// The machine's trouble does not need a line per connection.
+constexpr uint64_t kLogEveryMs = 60000;
 
 uint32_t Share(uint32_t total, uint32_t threads) { return (total + threads - 1) / threads; }
 
@@ -48,6 +55,8 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
   // A kept partial input is at most one full read behind a partial head.
   read_buffer_bytes = limits.http.head.head_bytes_max + 2 * kReadBytes;
   read_buffer = new char[read_buffer_bytes];
+  client_connections = shared->client_connections.get();
+  client_rate = shared->client_rate.get();
 }
 
 IoThread::~IoThread() { delete[] read_buffer; }
@@ -526,8 +535,8 @@ void IoThread::Withdraw(Exchange* exchange) {
 
 void IoThread::NoteTimedOut(Exchange* exchange) {
   // Once a second: the first is an example, and the rest are counted.
-  constexpr uint64_t kLogEveryMs = 1000;
-  if (timeout_logged_ms_ != 0 && now_ms - timeout_logged_ms_ < kLogEveryMs) {
+  constexpr uint64_t kTimeoutLogEveryMs = 1000;
+  if (timeout_logged_ms_ != 0 && now_ms - timeout_logged_ms_ < kTimeoutLogEveryMs) {
     timeouts_untold_++;
     return;
   }
@@ -582,8 +591,41 @@ bool IoThread::IsReady() const {
   return !is_draining && shared_->is_ready.load(std::memory_order_relaxed);
 }
 
-bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
+bool IoThread::HasRoom(bool one_waits) {
+  if (connections_.live() < connections_max_) return true;
+  if (!one_waits) return false;
   BeginEvent();
+  if (!accepts_paused_) stats.accept_pauses++;
+  accepts_paused_ = true;
+  MakeRoom();
+  return false;
+}
+
+// Closes some connections that carry nothing; ReleaseConnection() then lets others in. Those that have been silent for
+// longest are not looked for among all: a hand goes round, and finds each once in a while.
+void IoThread::MakeRoom() {
+  uint32_t yielded = 0;
+  uint32_t looks = std::min(connections_.slots(), kRoomLooks);
+  for (; looks > 0 && yielded < kRoomYields; looks--) {
+    if (++room_hand_ >= connections_.slots()) room_hand_ = 0;
+    HttpConnection* connection = connections_.Peek(room_hand_);
+    if (connection != nullptr && !connection->is_closed() && connection->Yield()) yielded++;
+  }
+  stats.closed_for_room += yielded;
+  if (yielded > 0 || (full_logged_ms_ != 0 && now_ms - full_logged_ms_ < kLogEveryMs)) return;
+  full_logged_ms_ = now_ms;
+  Log("all " + std::to_string(connections_max_) + " connections are in use (--max-connections): more have to wait");
+}
+
+void IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
+  BeginEvent();
+  if (accept_failed_ms_ != 0 && now_ms - accept_failed_ms_ >= kAcceptCalmMs) {
+    if (accept_failing_ms_ != 0) {
+      uint64_t seconds = (accept_failed_ms_ - accept_failing_ms_) / 1000;
+      Log("connections are accepted again; for " + std::to_string(seconds) + " s some could not be");
+    }
+    accept_failed_ms_ = accept_failing_ms_ = 0;
+  }
   HttpConnection* connection =
       connections_.Acquire(static_cast<HttpHost*>(this), acceptor->listener_index(),
                            OptionsOf(acceptor->listener_index()));
@@ -592,27 +634,25 @@ bool IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
   if (error != 0) {
     connections_.Release(connection->id);
     HandleAcceptError(-error);
-    return true;
+    return;
   }
   stats.accepted++;
   connection->Start(acceptor->is_tcp());
-  if (connections_.live() < connections_max_) return true;
-  accepts_paused_ = true;
-  for (Acceptor* other : acceptors_) {
-    if (other != acceptor) other->Pause();
-  }
-  return false;
 }
 
 void IoThread::HandleAcceptError(int error) {
+  BeginEvent();
   stats.accept_errors++;
-  // Once a minute: the machine's trouble does not need a line per connection.
-  constexpr uint64_t kLogEveryMs = 60000;
-  if (accept_error_logged_ms_ != 0 && now_ms - accept_error_logged_ms_ < kLogEveryMs) return;
-  accept_error_logged_ms_ = now_ms;
+  accept_failed_ms_ = now_ms;
+  if (accept_failing_ms_ != 0) return;
+  accept_failing_ms_ = now_ms;
+  Log(std::string("cannot accept connections: ") + std::strerror(error) + "; trying again");
+}
+
+void IoThread::Log(std::string message) {
   IoEvent event{IoEvent::Type::kLog};
-  event.message = std::string("cannot accept connections: ") + std::strerror(error) + "; trying again";
-  on_event_(event);
+  event.message = std::move(message);
+  on_event_(std::move(event));
 }
 
 // ---- the dispatcher -------------------------------------------------------------------------------------------------

@@ -32,6 +32,9 @@ namespace hornet {
 struct ServerLimits {
   HttpLimits http;
   uint32_t connections_max = 10000;
+  uint32_t client_connections_max = 0;  // of one client; 0: no limit
+  uint32_t client_requests_per_second = 0;  // 0: no limit
+  uint32_t client_requests_burst = 0;       // at once, after a pause
   uint32_t request_queue_max = 4096;
   uint32_t queue_timeout_ms = 10000;
   // A worker that leaves requests unstarted this long, without progress, loses them to another.
@@ -49,6 +52,8 @@ struct SharedState {
   std::shared_ptr<AccessLog> access_log;  // set before the threads start; may be null
   std::unique_ptr<StickyTable> sticky_clients;  // the same; null without a rule
   FileThreads file_threads;
+  std::unique_ptr<ClientConnections> client_connections;  // null: no limit
+  std::unique_ptr<ClientRate> client_rate;
 };
 
 // A request in flight, as an operator is shown it.
@@ -143,8 +148,12 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   bool IsReady() const override;
 
   // Acceptor::Host
-  bool HandleAccepted(Acceptor* acceptor, int fd) override;
+  bool HasRoom(bool one_waits) override;
+  void HandleAccepted(Acceptor* acceptor, int fd) override;
   void HandleAcceptError(int error) override;
+
+  void MakeRoom();
+  void Log(std::string message);
 
   void Run();
   void HandlePrepare();
@@ -214,11 +223,14 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   std::unique_ptr<AccessRecorder> recorder_;
   std::unique_ptr<FileServer> file_server_;  // null until files are to be served
   uint64_t wheel_armed_ms_ = UINT64_MAX;
-  uint64_t accept_error_logged_ms_ = 0;
   uint64_t timeout_logged_ms_ = 0;
   uint64_t timeouts_untold_ = 0;
-  bool accepts_paused_ = false;
   bool needs_watch_ = false;  // a request was given to a worker, or queued, since the watchdog last found none
+  uint64_t accept_failed_ms_ = 0;      // the last time; 0: and it has gone well since then
+  uint64_t accept_failing_ms_ = 0;     // since when it does, and that was logged; 0: it was not
+  uint64_t full_logged_ms_ = 0;
+  uint32_t room_hand_ = 0;             // where MakeRoom() looks next
+  bool accepts_paused_ = false;        // there was no room for a connection that waits
   bool is_drained_reported_ = false;
   bool is_stopping_ = false;
 

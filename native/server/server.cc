@@ -16,6 +16,13 @@ Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_cont
                std::function<void(IoEvent)> on_event)
     : limits_(limits), on_event_(std::move(on_event)), drains_left_(io_threads) {
   if (limits.sticky.kind != StickyRule::Kind::kOff) shared_.sticky_clients = std::make_unique<StickyTable>();
+  if (limits.client_connections_max > 0) {
+    shared_.client_connections = std::make_unique<ClientConnections>(limits.client_connections_max);
+  }
+  if (limits.client_requests_per_second > 0) {
+    shared_.client_rate =
+        std::make_unique<ClientRate>(limits.client_requests_per_second, limits.client_requests_burst);
+  }
   for (uint32_t i = 0; i < io_threads; i++) {
     auto* control = reinterpret_cast<IoControl*>(io_control + i * kIoControlStride);
     threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, control, &shared_,

@@ -170,6 +170,15 @@ function checkTogether(settings: Settings, origins: Origins): void {
   if (maxWorkers === 0 && origins.minWorkers !== 'default') {
     throw new HornetError('ERR_HORNET_CONFIG', '--min-workers means nothing without --max-workers')
   }
+  if (settings.limitRequestRate === 0 && settings.limitRequestBurst !== 0) {
+    throw new HornetError('ERR_HORNET_CONFIG', '--limit-request-burst means nothing without --limit-request-rate')
+  }
+  if (settings.maxConnectionsPerIp > 0 && settings.forwardedAllowIps.includes('*')) {
+    throw new HornetError(
+      'ERR_HORNET_CONFIG',
+      '--max-connections-per-ip leaves trusted proxies out, and with --forwarded-allow-ips * everybody is one: name them',
+    )
+  }
   if (maxWorkers > 0 && minWorkers > maxWorkers) {
     throw new HornetError(
       'ERR_HORNET_CONFIG',

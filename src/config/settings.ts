@@ -389,6 +389,15 @@ export const settingsTable = {
     defaultText: '30s',
     needsRestart: true,
   }),
+  writeTimeoutMs: one({
+    flag: '--write-timeout',
+    group: 'Time',
+    summary: 'Longest time a client may take no byte of a response that waits for it; 0 for no limit.',
+    kind: orZero(duration(1, day)),
+    default: () => 30_000,
+    defaultText: '30s',
+    needsRestart: true,
+  }),
 
   limitRequestLineBytes: one({
     flag: '--limit-request-line',
@@ -429,10 +438,38 @@ export const settingsTable = {
   maxConnections: one({
     flag: '--max-connections',
     group: 'Limits',
-    summary: 'Connections open at once; further ones wait in the backlog.',
+    summary: 'Connections open at once; further ones take the place of idle ones, or wait in the backlog.',
     kind: integer(1, 1_000_000),
     default: () => 10_000,
     defaultText: '10000',
+    needsRestart: true,
+  }),
+  maxConnectionsPerIp: one({
+    flag: '--max-connections-per-ip',
+    group: 'Limits',
+    summary: 'Connections that one client may have open, trusted proxies excepted; further ones are closed. 0 for any.',
+    kind: integer(0, 1_000_000),
+    default: () => 0,
+    defaultText: '0',
+    needsRestart: true,
+  }),
+  limitRequestRate: one({
+    flag: '--limit-request-rate',
+    group: 'Limits',
+    summary: 'Requests a second from one client; beyond that they are answered 429. 0 for any number.',
+    kind: integer(0, 100_000),
+    default: () => 0,
+    defaultText: '0',
+    needsRestart: true,
+  }),
+  limitRequestBurst: one({
+    flag: '--limit-request-burst',
+    group: 'Limits',
+    summary:
+      'With --limit-request-rate: requests that a client may send at once after a pause; 0 for a second’s worth.',
+    kind: integer(0, 1_000_000),
+    default: () => 0,
+    defaultText: '0',
     needsRestart: true,
   }),
 

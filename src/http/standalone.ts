@@ -60,11 +60,15 @@ const limits: NativeLimits = {
   bodyBytesMax: 0,
   bodyBufferBytes: 0,
   connectionsMax: 1_000_000,
+  clientConnectionsMax: 0,
+  clientRequestsPerSecond: 0,
+  clientRequestsBurst: 0,
   requestQueueMax: 1_000_000,
   queueTimeoutMs: 0x7fff_ffff,
   headerTimeoutMs: 60_000,
   bodyTimeoutMs: 300_000,
   keepAliveMs: 5000,
+  writeTimeoutMs: 0,
 }
 const inFlightMax = 0x7fff_ffff
 

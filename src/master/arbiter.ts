@@ -23,7 +23,7 @@ import type { FileWatcher } from './file-watcher.js'
 import type { GuardLink } from './guard-link.js'
 import { HookRunner } from './hooks.js'
 import type { Inheritance } from './inheritance.js'
-import { nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
+import { descriptorsMax, nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
 import { formatAddress, Listeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
 import { PidFile } from './pid-file.js'
@@ -90,11 +90,18 @@ export async function runMaster(options: MasterOptions): Promise<void> {
   let desk: ControlDesk | undefined
   try {
     const { accessLogfile, accessLogformat } = settings
+    const limits = nativeLimits(settings)
+    if (limits.connectionsMax < settings.maxConnections) {
+      const { connectionsMax } = limits
+      logger.warn(
+        `at most ${connectionsMax} connections and not ${settings.maxConnections} (--max-connections): this process may have ${descriptorsMax()} files open; raise that with ulimit -n or LimitNOFILE=`,
+      )
+    }
     const createServer = (fd?: number) =>
       addon.createServer({
         ioThreads: settings.ioThreads,
         ioControl: new Uint8Array(ioControl),
-        limits: nativeLimits(settings),
+        limits,
         sticky: settings.sticky,
         edge: nativeEdge(settings),
         accessLog: fd === undefined ? undefined : nativeAccessLog(accessLogformat, fd),

@@ -1,6 +1,7 @@
 /**
  * What the native core is told of the settings: limits, times, proxies, the access log.
  */
+import { readFileSync } from 'node:fs'
 import type { AccessFormat } from '../config/access-format.js'
 import type { Settings } from '../config/settings.js'
 import type { AccessAtom, NativeAccessFormat, NativeEdge, NativeLimits } from '../seam/addon.js'
@@ -13,6 +14,22 @@ const headBytesMax = 256 * 1024
 // What a slow upload may gather before a worker hears of it; bigger bodies are streamed.
 const bodyBufferBytes = 64 * 1024
 
+/** Descriptors this process may have open; infinite where the system does not tell. */
+export function descriptorsMax(): number {
+  if (process.platform !== 'linux') return Number.POSITIVE_INFINITY
+  const soft = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft)
+}
+
+/**
+ * Connections to have open at most, where `descriptors` may be: an eighth of them, 64 to 1024, is kept for the
+ * application, its workers and logs. Without that a full server could not even reload.
+ */
+export function connectionsThatFit(wanted: number, descriptors: number): number {
+  const kept = Math.min(Math.max(64, Math.floor(descriptors / 8)), 1024)
+  return Math.max(1, Math.min(wanted, descriptors - kept))
+}
+
 export function nativeLimits(settings: Settings): NativeLimits {
   const { limitRequestLineBytes, limitRequestFields, limitRequestFieldBytes } = settings
   // The 4: CRLF after the last field, and the empty line's. Those of the other lines count with their lines.
@@ -24,7 +41,10 @@ export function nativeLimits(settings: Settings): NativeLimits {
     headBytesMax: Math.min(partsBytesMax, headBytesMax),
     bodyBytesMax: settings.limitRequestBodyBytes,
     bodyBufferBytes,
-    connectionsMax: settings.maxConnections,
+    connectionsMax: connectionsThatFit(settings.maxConnections, descriptorsMax()),
+    clientConnectionsMax: settings.maxConnectionsPerIp,
+    clientRequestsPerSecond: settings.limitRequestRate,
+    clientRequestsBurst: settings.limitRequestBurst || settings.limitRequestRate,
     requestQueueMax: settings.requestQueue,
     queueTimeoutMs: settings.queueTimeoutMs,
     reassignAfterMs: settings.reassignAfterMs,
@@ -33,6 +53,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     headerTimeoutMs: settings.headerTimeoutMs,
     bodyTimeoutMs: settings.bodyTimeoutMs,
     keepAliveMs: settings.keepAliveMs,
+    writeTimeoutMs: settings.writeTimeoutMs,
   }
 }
 

@@ -76,6 +76,26 @@ function requestFamilies(stats: NativeStats): Family[] {
     single('hornet_connections_accepted_total', 'counter', 'Connections accepted.', stats.connectionsAccepted),
     labelled('hornet_connections', 'gauge', 'Open connections by what they are doing.', 'state', stats.connections),
     single('hornet_accept_errors_total', 'counter', 'Connections that could not be accepted.', stats.acceptErrors),
+    single(
+      'hornet_accept_pauses_total',
+      'counter',
+      'Times that a connection had to wait because --max-connections were open.',
+      stats.acceptPauses,
+    ),
+    labelled(
+      'hornet_connections_closed_total',
+      'counter',
+      'Connections closed to make room for others (room), or because their client had too many (client_limit).',
+      'reason',
+      stats.connectionsClosed,
+    ),
+    labelled(
+      'hornet_proxy_errors_total',
+      'counter',
+      'Connections closed over the PROXY protocol, by reason.',
+      'reason',
+      stats.proxyErrors,
+    ),
     ...backlogFamilies(stats),
     single('hornet_requests_total', 'counter', 'Requests whose head was read.', stats.requests),
     {

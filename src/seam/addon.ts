@@ -21,6 +21,11 @@ export interface NativeLimits {
   /** A body up to this size is read before the request is dispatched. */
   bodyBufferBytes: number
   connectionsMax: number
+  /** Connections of one client (address, or IPv6 network of 64 bits) at once; 0: any number. */
+  clientConnectionsMax: number
+  /** Requests of one client a second, and how many at once after a pause; 0: any number. Beyond: 429. */
+  clientRequestsPerSecond: number
+  clientRequestsBurst: number
   /** Requests waiting for a worker, over all I/O threads; beyond: 503. */
   requestQueueMax: number
   queueTimeoutMs: number
@@ -33,6 +38,8 @@ export interface NativeLimits {
   headerTimeoutMs: number
   bodyTimeoutMs: number
   keepAliveMs: number
+  /** How long a peer may take no byte of what is written to it; 0: for ever. */
+  writeTimeoutMs: number
 }
 
 /** What one listener does differently from the server; what is left out is as the server's `limits` say. */
@@ -48,12 +55,11 @@ export interface ListenerOptions
       | 'headerTimeoutMs'
       | 'bodyTimeoutMs'
       | 'keepAliveMs'
+      | 'writeTimeoutMs'
     >
   > {
   /** What responses say of the keep-alive time, in seconds; 0: nothing. */
   keepAliveHintSeconds?: number
-  /** How long a peer may take no byte of a response; 0: for ever. */
-  writeTimeoutMs?: number
   /** Offers each connection to the worker before a byte is read (TUNNEL_REASON_OFFER). Default false. */
   offersConnections?: boolean
   /** Requests for another protocol go to the worker as tunnels; otherwise Upgrade is ignored. Default false. */
@@ -164,6 +170,10 @@ export interface NativeStats {
   /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
   parseErrors: Record<string, number>
   acceptErrors: number
+  /** Times that a connection had to wait because the limit was reached. */
+  acceptPauses: number
+  /** Connections closed to make room for others, and because their client had too many. */
+  connectionsClosed: { room: number; client_limit: number }
   /** Connections closed over the PROXY protocol: from a peer that may not speak it, spoken wrong, or too slowly. */
   proxyErrors: { forbidden: number; malformed: number; timeout: number }
   /** Open connections by what they are doing. */

@@ -3,8 +3,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { startControlled } from '../control/fixtures/control.js'
+import { asked } from '../support/deadline.js'
 import { startHornet } from '../support/hornet.js'
 import { connect, get, message, type RawConnection } from '../support/http.js'
+import { readSlowly } from './slow-reader.js'
 
 const app = 'test/http/fixtures/app.mjs'
 
@@ -107,4 +110,36 @@ test('an idle connection is closed after the keep-alive time, one that waits for
   await get(hornet, '/seen/release/answer')
   assert.equal((await waiting.readResponse()).text, 'answer')
   assert.equal((await waiting.readToEnd()).length, 0)
+})
+
+test('a reader that takes nothing is cut off, however busily it sends; one that is slow is not', async () => {
+  await using controlled = await startControlled({ app, workers: 1, args: ['--write-timeout', '1s'] })
+  const { hornet, ask } = controlled
+  // More than the kernel's buffers hold.
+  const download = message('GET', '/download/24')
+  const slow = await connect(hornet)
+  slow.pause()
+  slow.write(download)
+  const stuck = await connect(hornet)
+  stuck.pause()
+  stuck.write(Buffer.concat([download, Buffer.from('GET / HTTP/1.1\r\nX-Busy: ')]))
+  const dripping = drip(stuck, 'x')
+  const takenBytes = readSlowly(slow.socket)
+  let metrics = ''
+  const gone = /^hornet_timeouts_total\{reason="write"\} 1$/m
+  const isGone = async () => {
+    metrics = (await ask('GET', '/metrics')).text
+    return gone.test(metrics)
+  }
+  await asked('write timeout', isGone, () => `${takenBytes()} bytes taken\n${metrics}`)
+  dripping.stop()
+  stuck.resume()
+  // A reset, or an end behind what its own kernel had taken: that is for its kernel to say.
+  const cut = await stuck.readToEnd().catch(() => Buffer.alloc(0))
+  assert.ok(cut.length < 24 * 1024 * 1024, 'the response is not whole')
+  const isWhole = async () => (await isGone()) && takenBytes() > 24 * 1024 * 1024
+  await asked('rest of the download', isWhole, () => `${takenBytes()} bytes taken\n${metrics}`)
+  assert.equal(slow.state, 'open')
+  slow.destroy()
+  stuck.destroy()
 })

@@ -159,7 +159,7 @@ describe('refusals', () => {
 
   test('of clients that take too long are told apart', async () => {
     const server = start({
-      limits: { headerTimeoutMs: 50, bodyTimeoutMs: 50, keepAliveMs: 50 },
+      limits: { headerTimeoutMs: 150, bodyTimeoutMs: 150, keepAliveMs: 150 },
       handle: (req) => req.answer(''),
     })
     const idle = await connect(server)

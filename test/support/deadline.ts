@@ -51,3 +51,16 @@ export async function eventually<T>(
     await new Promise((next) => setTimeout(next, lookAgainMs))
   }
 }
+
+/** The same for what has to be asked for. */
+export async function asked(
+  what: string,
+  isSo: () => Promise<boolean>,
+  detail?: () => string,
+  ms = defaultDeadlineMs,
+): Promise<void> {
+  const deadline = performance.now() + ms
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`no ${what} within ${ms} ms${detail ? `\n${detail()}` : ''}`)
+  }
+}

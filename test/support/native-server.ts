@@ -54,11 +54,15 @@ const defaultLimits: NativeLimits = {
   bodyBytesMax: 0,
   bodyBufferBytes: 65_536,
   connectionsMax: 100,
+  clientConnectionsMax: 0,
+  clientRequestsPerSecond: 0,
+  clientRequestsBurst: 0,
   requestQueueMax: 100,
   queueTimeoutMs: 10_000,
   headerTimeoutMs: 30_000,
   bodyTimeoutMs: 30_000,
   keepAliveMs: 30_000,
+  writeTimeoutMs: 30_000,
 }
 
 export interface TestServerOptions {
