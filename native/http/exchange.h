@@ -74,6 +74,9 @@ struct Exchange {
   uint64_t out_start = UINT64_MAX;  // not yet: earlier responses are not complete
   uint64_t out_end = 0;
   uint64_t overhead_bytes = 0;  // of the response so far: all that is not its body
+  // Body bytes that a response framed by the worker has announced and not brought yet.
+  static constexpr uint64_t kNoLength = UINT64_MAX;
+  uint64_t length_left = kNoLength;
   AccessNote* note = nullptr;   // what the access log will say of it; null: nothing
   uint16_t status = 0;          // of the final response; 0: none yet
   bool has_head = false;        // a whole head was parsed; otherwise this answers what was refused

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "http/forwarded.h"
+#include "http/response_framing.h"
 #include "ring/records.h"
 
 namespace hornet {
@@ -925,13 +926,30 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
     return;
   }
   const char* bytes = block == nullptr ? data : block->data();
+  uint32_t passed = length;  // bytes of it that go to the peer
   if (exchange->response_started) {
-    // More of the body.
+    passed = TakeFromLength(exchange, length);
   } else if ((chunk_flags & kChunkHead) != 0) {
+    size_t head_bytes = HeadBytes(bytes, length);
+    if (!exchange->is_tunnel) {
+      const ResponseFraming framing = ReadResponseFraming(bytes, head_bytes, exchange->method == Method::kHead);
+      if (!framing.is_sound) {
+        // Where its body ends would be anyone's guess.
+        if (block != nullptr) block->Drop();
+        host_->Withdraw(exchange);
+        needs_linger_ = true;
+        AnswerCanned(exchange, 500, true);
+        return;
+      }
+      if (framing.is_sized) exchange->length_left = framing.length;
+      // Whatever its head says of the connection: only the end of that ends it.
+      if (!framing.is_sized && !framing.is_chunked) exchange->close_after = true;
+      auto body_bytes = static_cast<uint32_t>(length - head_bytes);
+      passed -= body_bytes - TakeFromLength(exchange, body_bytes);
+    }
     exchange->response_started = true;
     exchange->answered_us = host_->now_us;
     if (exchange->is_tunnel) NoteTunnelStatus(exchange, bytes, length);
-    size_t head_bytes = HeadBytes(bytes, length);
     exchange->overhead_bytes += head_bytes;
     NoteResponse(exchange, bytes, head_bytes, nullptr, 0);
   } else {
@@ -940,22 +958,42 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
     exchange->overhead_bytes += length;
   }
   OutQueue* queue = OutOf(exchange);
+  // What is cut off is off the worker's hands as well.
   exchange->response_uncredited += length;
-  if (block != nullptr) {
+  if (block != nullptr && passed == 0) {
+    block->Drop();
+  } else if (block != nullptr) {
+    // Nobody else looks at it any more.
+    block->length = passed;
     queue->AppendBlock(&host_->pool, block);
-  } else if (length >= kBorrowBytesMin && queue == &out) {
-    queue->AppendBorrowed(&host_->pool, data, length);
+  } else if (passed >= kBorrowBytesMin && queue == &out) {
+    queue->AppendBorrowed(&host_->pool, data, passed);
   } else {
-    queue->Append(&host_->pool, data, length);
+    queue->Append(&host_->pool, data, passed);
   }
   if (exchange->is_tunnel) {
     is_write_ended_ |= (chunk_flags & kChunkLast) != 0;
     host_->MarkDirty(this);
   } else if ((chunk_flags & kChunkLast) != 0) {
-    FinishResponse(exchange, (chunk_flags & kChunkClose) != 0 || !exchange->keep_alive || BodyForcesClose(exchange));
+    // Less than was announced: only the connection's end can tell the peer.
+    const bool is_short = exchange->length_left != Exchange::kNoLength && exchange->length_left > 0;
+    FinishResponse(exchange, (chunk_flags & kChunkClose) != 0 || !exchange->keep_alive || is_short ||
+                                 BodyForcesClose(exchange));
   } else {
     host_->MarkDirty(this);
   }
+}
+
+// How many of `length` body bytes fit what the response announced. More than that is never sent, and the connection ends
+// with the response: what the application meant to say will never be known.
+uint32_t HttpConnection::TakeFromLength(Exchange* exchange, uint32_t length) {
+  if (exchange->length_left == Exchange::kNoLength) return length;
+  if (length > exchange->length_left) {
+    exchange->close_after = true;
+    length = static_cast<uint32_t>(exchange->length_left);
+  }
+  exchange->length_left -= length;
+  return length;
 }
 
 void HttpConnection::HandleConsumed(Exchange* exchange, uint32_t bytes) {

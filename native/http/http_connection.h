@@ -271,6 +271,7 @@ class HttpConnection final : public Connection {
   void CountRejected(int status);
   void AnswerCanned(Exchange* exchange, int status, bool close);
   void SendContinue(Exchange* exchange);
+  static uint32_t TakeFromLength(Exchange* exchange, uint32_t length);
   OutQueue* OutOf(Exchange* exchange) { return exchange == first_ ? &out : &exchange->out; }
   void FinishResponse(Exchange* exchange, bool close);
   void PopFinished();

@@ -200,7 +200,7 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
       if (role !== FieldRole.Plain) {
         if (role === FieldRole.Special || Array.isArray(value)) return false
         if (role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
-        else length = Number(value)
+        else length = readLength(value)
       }
       if (Array.isArray(value)) {
         if (lower === 'cookie') return false
@@ -219,7 +219,7 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
       const info = fieldInfo(name)
       if (info === undefined || info.role === FieldRole.Special) return false
       if (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number') return false
-      if (info.role === FieldRole.ContentLength) length = Number(value)
+      if (info.role === FieldRole.ContentLength) length = readLength(value)
       else if (info.role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
       text += `${name}: ${value}\r\n`
     }
@@ -246,6 +246,17 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
   res[kLeanLength] = length
   res[kIsPlain] = isPlain
   return true
+}
+
+/** A Content-Length as the application gave it; NaN when it is none, however much it may look like a number. */
+function readLength(value: unknown): number {
+  if (typeof value !== 'string') return typeof value === 'number' && value >= 0 ? value : Number.NaN
+  if (value.length === 0) return Number.NaN
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i)
+    if (code < 48 || code > 57) return Number.NaN
+  }
+  return Number(value)
 }
 
 /** The role of a lower-case name; only the few lengths that matter are compared. */

@@ -319,6 +319,8 @@ export class ServerCore implements InboxHandler {
         for (const name of res.getHeaderNames()) res.removeHeader(name)
         res.statusCode = 500
         res.statusMessage = ''
+        // A status without a body may have been tried before.
+        ;(res as unknown as OutgoingFields)._hasBody = req.method !== 'HEAD'
         res.setHeader('Content-Type', 'text/plain; charset=utf-8')
         res.end('Internal Server Error\n')
       }

@@ -34,6 +34,7 @@ const pureParts = [
   'proxy_header',
   'body_decoder',
   'response_encoder',
+  'response_framing',
   'sticky',
 ]
 
