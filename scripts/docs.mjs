@@ -1,5 +1,6 @@
 // Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
-// src/errors.ts, docs/compatibility.md from test/compat/differences.json. Reads what `npm run build -- --ts` made of them.
+// src/errors.ts, docs/compatibility.md from test/compat/differences.json, docs/parser-differences.md from
+// test/fuzz/differential/differences.json. Reads what `npm run build -- --ts` made of them.
 //
 //   node scripts/docs.mjs           writes the pages
 //   node scripts/docs.mjs --check   writes nothing; fails when a page is not what would be written
@@ -128,6 +129,38 @@ function compatibilityPage() {
   return `${lines.join('\n')}\n`
 }
 
+function parserPage() {
+  const differences = JSON.parse(readFileSync(join(root, 'test/fuzz/differential/differences.json'), 'utf8'))
+  const lines = [
+    '# The parser beside Node\u2019s',
+    '',
+    '<!-- Written by `npm run docs` from test/fuzz/differential/differences.json; do not edit. -->',
+    '',
+    'Requests are parsed by the native core, and Node has a parser of its own (llhttp, behind `node:http`). Where two',
+    'parsers disagree about what a request is or where it ends, requests can be smuggled past a proxy. So the two are',
+    'compared: the differential fuzzer makes up streams of requests, right ones, odd ones and broken ones, cut into pieces',
+    'anywhere, and gives each to both. Each must see the same requests: methods, targets, versions, fields, bodies, trailers,',
+    'and the same end of the connection.',
+    '',
+    '```sh',
+    'npm run fuzz -- differential 60          # for a minute',
+    'npm run fuzz -- differential 1000000x    # a million requests',
+    '```',
+    '',
+    'Hornet may be stricter than Node where it has a reason; these are all the cases. It is never looser: a request, an end',
+    'of a body or an open connection that Node would not give is a failure of the test, and so is a difference that is not',
+    'listed here. The example of each row is tested too.',
+    '',
+    '| Hornet | an example | why |',
+    '|---|---|---|',
+    ...differences.map(({ id, example, reason }) => row([id.replaceAll('_', ' '), code(example), reason])),
+    '',
+    'In the pool that is the last word: what is refused never reaches JavaScript. `hornet/http` hands what the native core',
+    'refuses to Node\u2019s own parser, so that a program sees what it would see with `node:http` ([http-module.md](http-module.md)).',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
 async function doctorPage() {
   const { findingTable } = await load('master/findings.js')
   const lines = [
@@ -181,6 +214,7 @@ async function main(args) {
     'docs/errors.md': await errorsPage(),
     'docs/compatibility.md': compatibilityPage(),
     'docs/doctor.md': await doctorPage(),
+    'docs/parser-differences.md': parserPage(),
   }
   let stale = 0
   for (const [file, text] of Object.entries(pages)) {

@@ -1,15 +1,21 @@
-// Builds and runs a fuzzer: libFuzzer with the address and undefined-behaviour sanitizers.
+// Builds and runs a fuzzer.
 //
-//   npm run fuzz -- head_parser 60     sixty seconds of test/fuzz/head_parser_fuzz.cc
-//   npm run fuzz -- all 60             each of them for sixty seconds
+//   npm run fuzz -- head_parser 60              sixty seconds of test/fuzz/head_parser_fuzz.cc
+//   npm run fuzz -- head_parser 1000000x        a million runs of it
+//   npm run fuzz -- differential 1000000x       a million requests, for Node's parser and ours
+//   npm run fuzz -- differential 60 SEED        the same requests as another run with that seed
+//   npm run fuzz -- all 60                      each of them for sixty seconds
 //
-// Fuzzers see native/base, native/log, native/static and the pure parts of native/http. Each starts from test/fuzz/corpus/TARGET; what it learns
-// stays in build/fuzz/TARGET, and so does an input that fails.
+// Native targets are test/fuzz/*_fuzz.cc: libFuzzer with the address and undefined-behaviour sanitizers. They see
+// native/base, native/log, native/static and the pure parts of native/http. Each starts from test/fuzz/corpus/TARGET;
+// what it learns stays in build/fuzz/TARGET, and so does an input that fails. The others are programs in
+// test/fuzz/FOLDER/run.ts that make their inputs up from a seed, which they print.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './lib/addon.mjs'
 import { pureHttpSources, sourcesOf } from './lib/native-sources.mjs'
+import { compileTypeScript } from './lib/typescript.mjs'
 
 const fuzzFolder = join(root, 'test/fuzz')
 const suffix = '_fuzz.cc'
@@ -23,27 +29,42 @@ const flags = [
 ]
 
 function main(args) {
-  const targets = readdirSync(fuzzFolder)
+  const native = readdirSync(fuzzFolder)
     .filter((name) => name.endsWith(suffix))
     .map((name) => name.slice(0, -suffix.length))
-    .sort()
-  const [target, secondsText = '60'] = args
-  const seconds = Number(secondsText)
+  const scripted = readdirSync(fuzzFolder).filter((name) => existsSync(join(fuzzFolder, name, 'run.ts')))
+  const targets = [...native, ...scripted].sort()
+  const [target, amountText = '60', seed] = args
+  const amount = readAmount(amountText)
   const isKnown = target === 'all' || targets.includes(target)
-  if (!isKnown || !Number.isInteger(seconds) || seconds < 1 || args.length > 2) {
-    console.error(`usage: npm run fuzz -- TARGET [SECONDS]; targets: all, ${targets.join(', ')}`)
+  if (!isKnown || amount === undefined || args.length > 3 || !(seed === undefined || /^\d+$/.test(seed))) {
+    console.error(`usage: npm run fuzz -- TARGET [SECONDS | RUNSx] [SEED]; targets: all, ${targets.join(', ')}`)
     return 2
   }
+  const chosen = target === 'all' ? targets : [target]
   const compiler = process.env.CXX?.includes('clang') ? process.env.CXX : 'clang++'
-  if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
+  const needsClang = chosen.some((name) => native.includes(name))
+  if (needsClang && spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
     console.error('fuzzing needs clang++ with libFuzzer (Debian: apt install clang)')
     return 1
   }
-  for (const name of target === 'all' ? targets : [target]) {
-    const status = build(name, compiler) || run(name, seconds)
+  if (chosen.some((name) => scripted.includes(name))) {
+    const status = compileTypeScript('test/tsconfig.json')
+    if (status !== 0) return status
+  }
+  for (const name of chosen) {
+    const status = native.includes(name)
+      ? build(name, compiler) || run(name, amount, seed)
+      : runScript(name, amount, seed)
     if (status !== 0) return status
   }
   return 0
+}
+
+/** @returns {{ kind: 'seconds' | 'runs', count: number } | undefined} */
+function readAmount(text) {
+  const match = /^([1-9]\d*)(x?)$/.exec(text)
+  return match ? { kind: match[2] === 'x' ? 'runs' : 'seconds', count: Number(match[1]) } : undefined
 }
 
 function build(target, compiler) {
@@ -55,12 +76,13 @@ function build(target, compiler) {
   return spawnSync(compiler, args, { stdio: 'inherit' }).status ?? 1
 }
 
-function run(target, seconds) {
+function run(target, amount, seed) {
   const learned = join(outFolder(target), 'corpus')
   const seeds = join(fuzzFolder, 'corpus', target)
   mkdirSync(learned, { recursive: true })
   const args = [
-    `-max_total_time=${seconds}`,
+    amount.kind === 'runs' ? `-runs=${amount.count}` : `-max_total_time=${amount.count}`,
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
     '-max_len=4096',
     '-timeout=10',
     '-print_final_stats=1',
@@ -70,6 +92,12 @@ function run(target, seconds) {
     ...(existsSync(seeds) ? [seeds] : []),
   ]
   return spawnSync(programOf(target), args, { cwd: root, stdio: 'inherit' }).status ?? 1
+}
+
+function runScript(name, amount, seed) {
+  const script = join(root, 'build/test-out/test/fuzz', name, 'run.js')
+  const args = [script, amount.kind, String(amount.count), ...(seed === undefined ? [] : [seed])]
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status ?? 1
 }
 
 function outFolder(target) {

@@ -13,10 +13,10 @@ import { compileAddon, missingTools, root } from './lib/addon.mjs'
 import { compileTypeScript } from './lib/typescript.mjs'
 
 /** A file that takes longer is ended and fails. The slowest one compiles the addon. */
-const fileTimeoutMs = 180_000
+const fileTimeoutMs = 180_000 * Number(process.env.TEST_DEADLINE_FACTOR ?? 1)
 
 /** Where an extended one is among them: one sends a million requests. */
-const extendedFileTimeoutMs = 900_000
+const extendedFileTimeoutMs = 900_000 * Number(process.env.TEST_DEADLINE_FACTOR ?? 1)
 
 /** Machines that test this have two cores or more, and the tests start servers of several threads. */
 const concurrency = 2

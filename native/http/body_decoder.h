@@ -54,15 +54,13 @@ class BodyDecoder {
   enum class State : uint8_t {
     kLength,
     kChunkSize,
-    kExtensionBefore,       // whitespace after the size or an extension: only ";" may follow
-    kExtensionName,         // after ";"
+    kExtensionName,     // after ";"
     kExtensionNameRest,
-    kExtensionBeforeEquals,
-    kExtensionValue,        // after "="
+    kExtensionValue,    // after "="
     kExtensionToken,
     kExtensionQuoted,
-    kExtensionEscaped,      // after a backslash in a quoted string
-    kExtensionEnd,          // after a quoted string
+    kExtensionEscaped,  // after a backslash in a quoted string
+    kExtensionEnd,      // after a quoted string
     kChunkSizeLf,
     kChunkData,
     kChunkDataEnd,
@@ -78,7 +76,7 @@ class BodyDecoder {
   BodyFault ReadFraming(char c);
   BodyFault ReadSize(char c);
   BodyFault ReadExtension(char c);
-  BodyFault EndExtension(char c, State after_space);
+  BodyFault EndExtension(char c);
   bool CountExtension();
 
   uint64_t remaining_ = 0;        // bytes of this body (kLength) or of this chunk still to come

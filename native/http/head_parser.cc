@@ -70,6 +70,7 @@ static_assert(!kNameTable.collides);
 inline bool HasMeaning(FieldName id) {
   constexpr uint32_t kMeaningful = 1u << static_cast<int>(FieldName::kHost) |
                                    1u << static_cast<int>(FieldName::kConnection) |
+                                   1u << static_cast<int>(FieldName::kProxyConnection) |
                                    1u << static_cast<int>(FieldName::kContentLength) |
                                    1u << static_cast<int>(FieldName::kTransferEncoding) |
                                    1u << static_cast<int>(FieldName::kExpect) |
@@ -183,11 +184,15 @@ class FieldMeaning {
   HORNET_NOINLINE HeadFault Judge(FieldName id, const char* value, const char* end, const RequestHead& head) {
     switch (id) {
       case FieldName::kHost: return JudgeHost<Scan>(value, end, head);
+      // Clients that took us for a proxy; Node heeds it as well.
+      case FieldName::kProxyConnection:
       case FieldName::kConnection: return JudgeConnection(value, end);
       case FieldName::kContentLength: return JudgeContentLength(value, end);
       case FieldName::kTransferEncoding: return JudgeTransferEncoding(value, end, head);
       case FieldName::kExpect: return JudgeExpect(value, end, head);
-      case FieldName::kUpgrade: facts_ |= kHasUpgrade; return HeadFault::kNone;
+      case FieldName::kUpgrade:
+        if (value != end) facts_ |= kHasUpgrade;  // to nothing is no upgrade, as in Node
+        return HeadFault::kNone;
       default: return HeadFault::kNone;
     }
   }
@@ -226,7 +231,15 @@ class FieldMeaning {
     return is_host ? HeadFault::kNone : HeadFault::kBadHost;
   }
 
+  // A tab is white space around a value, but to llhttp part of it when it stands behind: there "chunked" and a tab are
+  // not "chunked", and a length with a tab is none.
+  static bool HasTabBehind(const char* end) {
+    while (*end == ' ') ++end;  // stops at the CR at the latest
+    return *end == '\t';
+  }
+
   HeadFault JudgeConnection(const char* value, const char* end) {
+    if (HasTabBehind(end)) return HeadFault::kBadConnection;
     const char* from = value;
     while (from != nullptr) {
       ListElement element;
@@ -242,12 +255,14 @@ class FieldMeaning {
     if (Has(kHasContentLength)) return HeadFault::kDuplicateContentLength;
     facts_ |= kHasContentLength;
     if (Has(kHasTransferEncoding)) return HeadFault::kLengthWithTransferEncoding;
+    if (HasTabBehind(end)) return HeadFault::kBadContentLength;
     return ReadDecimal(value, end, &content_length_) ? HeadFault::kNone : HeadFault::kBadContentLength;
   }
 
   // The list goes on across several fields. Empty elements and parameters, which the grammar knows, are refused: no
   // honest client sends them, and what another parser makes of them is anyone's guess.
   HeadFault JudgeTransferEncoding(const char* value, const char* end, const RequestHead& head) {
+    if (HasTabBehind(end)) return HeadFault::kBadTransferEncoding;
     if (Has(kHasContentLength)) return HeadFault::kLengthWithTransferEncoding;
     if (head.minor_version == 0) return HeadFault::kBadTransferEncoding;  // RFC 9112 section 6.1
     facts_ |= kHasTransferEncoding;

@@ -931,7 +931,9 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
     passed = TakeFromLength(exchange, length);
   } else if ((chunk_flags & kChunkHead) != 0) {
     size_t head_bytes = HeadBytes(bytes, length);
-    if (!exchange->is_tunnel) {
+    // A head of more than one record (64 KiB) goes unwatched.
+    const bool is_whole_head = head_bytes >= 4 && std::memcmp(bytes + head_bytes - 4, "\r\n\r\n", 4) == 0;
+    if (is_whole_head && !exchange->is_tunnel) {
       const ResponseFraming framing = ReadResponseFraming(bytes, head_bytes, exchange->method == Method::kHead);
       if (!framing.is_sound) {
         // Where its body ends would be anyone's guess.
@@ -984,8 +986,8 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
   }
 }
 
-// How many of `length` body bytes fit what the response announced. More than that is never sent, and the connection ends
-// with the response: what the application meant to say will never be known.
+// How many of `length` body bytes fit what the response announced. More than that is never sent, and the connection
+// ends with the response: what the application meant to say will never be known.
 uint32_t HttpConnection::TakeFromLength(Exchange* exchange, uint32_t length) {
   if (exchange->length_left == Exchange::kNoLength) return length;
   if (length > exchange->length_left) {

@@ -22,18 +22,19 @@ export function missingTools(env = process.env) {
 }
 
 /**
- * Compiles the addon into build/Release. Only what changed is compiled again.
+ * Compiles the addon into build/Release of a copy of the package. Only what changed is compiled again.
  *
+ * @param folder The copy; default: this one.
  * @param inherit Show the compiler's output as it comes; otherwise it is kept and returned.
  * @returns {{ ok: boolean, output: string }}
  */
-export function compileAddon({ inherit = false, env = process.env } = {}) {
+export function compileAddon({ folder = root, inherit = false, env = process.env } = {}) {
   const nodeGyp = findNodeGyp(env)
   if (nodeGyp === undefined) return { ok: false, output: 'node-gyp was not found (npm brings one; so does `npm ci`)\n' }
   // Not `rebuild`: it would delete build/, where compiled tests live as well, and compile what has not changed.
   const args = [nodeGyp, 'configure', 'build', '--release']
   const result = spawnSync(process.execPath, args, {
-    cwd: root,
+    cwd: folder,
     env: { ...nodeGypEnv(env), JOBS: env.JOBS ?? 'max' },
     stdio: inherit ? 'inherit' : ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
@@ -43,7 +44,7 @@ export function compileAddon({ inherit = false, env = process.env } = {}) {
   const output = inherit ? '' : result.stdout + result.stderr
   if (result.status !== 0) return { ok: false, output }
   // At load time a prebuilt binary goes before a local build, and this one is now older than the sources.
-  rmSync(join(root, 'prebuilds', `${process.platform}-${process.arch}`), { recursive: true, force: true })
+  rmSync(join(folder, 'prebuilds', `${process.platform}-${process.arch}`), { recursive: true, force: true })
   return { ok: true, output }
 }
 

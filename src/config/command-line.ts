@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError, Option } from 'commander'
 import { HornetError } from '../errors.js'
+import { plainText } from './plain-text.js'
 import { type AnySetting, type SettingKey, settingEntries } from './settings.js'
 
 /** Texts given for each setting, in order. */
@@ -103,8 +104,5 @@ function optionsOf(setting: AnySetting): Option[] {
 
 /** Commander's messages span lines and start with "error:"; ours are one line after the program's name. */
 function oneLine(message: string): string {
-  return message
-    .replace(/^error: /, '')
-    .replace(/\n\(Did you mean (.*)\?\)/, ' (did you mean $1?)')
-    .replaceAll('\n', ' ')
+  return plainText(message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/, ' (did you mean $1?)'))
 }

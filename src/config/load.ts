@@ -9,6 +9,7 @@ import { type CommandLine, parseCommandLine, type RawValues } from './command-li
 import { type ConfigFile, findConfigFile, readConfigFile } from './config-file.js'
 import { type Hooks, hookNames } from './hooks.js'
 import { nearest } from './nearest.js'
+import { plainText } from './plain-text.js'
 import {
   type AnySetting,
   configName,
@@ -218,7 +219,7 @@ function readEnvironment(env: LoadInput['env'], machine: Machine): { values: Val
     if (!entry) {
       const match = nearest(name, [...known.keys(), commandArgsName])
       const hint = match ? ` (did you mean ${match}?)` : ''
-      throw new HornetError('ERR_HORNET_CONFIG', `unknown variable ${name} in the environment${hint}`)
+      throw new HornetError('ERR_HORNET_CONFIG', `unknown variable ${plainText(name)} in the environment${hint}`)
     }
     const [key, setting] = entry
     const other = nameOfKey.get(key)
@@ -322,7 +323,7 @@ function readCommandArgs(env: LoadInput['env'], version: string): RawValues {
     throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: ${setting.flag} belongs on the command line`)
   }
   if (commandLine.app !== undefined || commandLine.appArgs.length > 0) {
-    const problem = `'${commandLine.app}' is not an option (the application belongs on the command line)`
+    const problem = `'${plainText(commandLine.app ?? '')}' is not an option (the application belongs on the command line)`
     throw new HornetError('ERR_HORNET_CONFIG', `${commandArgsName}: ${problem}`)
   }
   return commandLine.values
@@ -342,7 +343,7 @@ function parseOne(kind: ValueKind<unknown>, text: string, name: string, source: 
   if (value !== undefined) return value
   const code = source === 'command line' ? 'ERR_HORNET_USAGE' : 'ERR_HORNET_CONFIG'
   // A secret that is refused is one all the same: a longer one may begin like it.
-  const shown = kind === secretText ? 'what was given' : `'${text}'`
+  const shown = kind === secretText ? 'what was given' : `'${plainText(text)}'`
   const place = source === 'config file' ? name : `${name} (${source})`
   throw new HornetError(code, `${place}: ${shown} is not ${kind.accepts}`)
 }
@@ -350,7 +351,10 @@ function parseOne(kind: ValueKind<unknown>, text: string, name: string, source: 
 function splitWords(text: string, name: string): string[] {
   const words = splitShellWords(text)
   if (words) return words
-  throw new HornetError('ERR_HORNET_CONFIG', `${name} (environment): a quote or backslash is left open in '${text}'`)
+  throw new HornetError(
+    'ERR_HORNET_CONFIG',
+    `${name} (environment): a quote or backslash is left open in '${plainText(text)}'`,
+  )
 }
 
 function freezeDeeply<T>(value: T): T {

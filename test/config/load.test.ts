@@ -209,3 +209,10 @@ test('settings are frozen, lists and all', () => {
   const frozen = settings(['-e', 'A=b'])
   assert.ok(Object.isFrozen(frozen) && Object.isFrozen(frozen.bind) && Object.isFrozen(frozen.env[0]))
 })
+
+test('an error is one line, whatever was written', () => {
+  refuses(() => load(['--workers', 'a\nb', 'app.mjs']), 'ERR_HORNET_USAGE', "'a\\nb'")
+  refuses(() => load(['--work\ners', '2', 'app.mjs']), 'ERR_HORNET_USAGE', '--work\\ners')
+  refuses(() => load(['app.mjs'], { HORNET_WORKERS: '\u001b[2J' }), 'ERR_HORNET_CONFIG', "'\\u001b[2J'")
+  refuses(() => load(['app.mjs'], { HORNET_CMD_ARGS: '"a\nb' }), 'ERR_HORNET_CONFIG', '"a\\nb')
+})

@@ -5,6 +5,9 @@
 /** Long enough for a busy two-core machine; a test that needs it all is a failing test. */
 export const defaultDeadlineMs = 20_000
 
+/** Sanitizers make everything slower: then each deadline is so many times longer (scripts/check-asan.mjs). */
+const deadlineFactor = Number(process.env.TEST_DEADLINE_FACTOR ?? 1)
+
 const lookAgainMs = 3
 
 /**
@@ -23,7 +26,7 @@ export async function within<T>(
     timer = setTimeout(() => {
       const seen = detail?.()
       reject(new Error(`no ${what} within ${ms} ms${seen ? `\n${seen}` : ''}`))
-    }, ms)
+    }, ms * deadlineFactor)
   })
   try {
     return await Promise.race([promise, late])
@@ -43,7 +46,7 @@ export async function eventually<T>(
   detail?: () => string,
   ms = defaultDeadlineMs,
 ): Promise<T> {
-  const deadline = performance.now() + ms
+  const deadline = performance.now() + ms * deadlineFactor
   for (;;) {
     const seen = look()
     if (seen !== undefined) return seen
