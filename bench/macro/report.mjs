@@ -46,6 +46,7 @@ const rivals = [
  * @typedef {object} Result One scenario that was measured.
  * @property {string} name
  * @property {import('./measure.mjs').Row[]} rows
+ * @property {{ title: string, failure: string }[]} earlier What failed in a first try, all of which was repeated.
  *
  * @typedef {object} Results All of a run.
  * @property {string[]} facts
@@ -103,6 +104,9 @@ function notesOf(result) {
   }
   for (const row of result.rows) {
     if (row.failure !== undefined) notes.push(`${row.title} failed: ${oneLine(row.failure)}.`)
+  }
+  for (const { title, failure } of result.earlier) {
+    notes.push(`In a first try, of which nothing is shown, ${title} failed: ${oneLine(failure)}.`)
   }
   return notes
 }

@@ -106,6 +106,7 @@ describe('report', () => {
     scenarios: [
       {
         name: 'write-head',
+        earlier: [{ title: 'Hornet, 1 worker', failure: 'no answer' }],
         rows: [
           row('hornet-1', 'Hornet, 1 worker', [10, 12, 11]),
           row('node:http', 'node:http', [20, 30, 22]),
@@ -127,6 +128,7 @@ describe('report', () => {
     const page = formatReport(results, [])
     assert.match(page, /\| node:http .* 22\.0 \(20\.0–30\.0\)/)
     assert.match(page, /Deno failed: `the server gave a wrong body`/)
+    assert.match(page, /In a first try, of which nothing is shown, Hornet, 1 worker failed: `no answer`/)
     assert.match(page, /## Left out\n\n- nothing/)
   })
 })
