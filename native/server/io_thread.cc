@@ -42,8 +42,8 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       index_(index),
       limits_(limits),
       connections_max_(Share(limits.connections_max, thread_count)),
-      look_ms_(std::max<uint64_t>(limits.reassign_after_ms / 5, 1)),
-      quiet_ms_(std::max<uint64_t>(limits.reassign_after_ms / 2, 1)),
+      look_ms_(std::clamp<uint64_t>(limits.reassign_after_ms / 5, 1, kLookMsMax)),
+      quiet_ms_(std::clamp<uint64_t>(limits.reassign_after_ms / 2, 1, kQuietMsMax)),
       shared_(shared),
       on_event_(std::move(on_event)),
       // Closed connections keep their slot until libuv lets go of the handle, one turn later.
@@ -339,13 +339,12 @@ void IoThread::HandleWatchdog() {
     // turn. What was taken back from it still lies in its ring: it moves as soon as it runs.
     const bool runs = lane->exchange_count > 0 && lane->is_worker_awake();
     any_runs |= runs;
-    const bool waits_long = oldest != nullptr && now_ms - oldest->waiting_ms >= limits_.reassign_after_ms;
-    if ((runs || waits_long) && now_ms - lane->progressed_ms >= quiet_ms_) lane->is_stalled = true;
+    if ((runs || WaitsLong(lane.get())) && now_ms - lane->progressed_ms >= quiet_ms_) lane->is_stalled = true;
   }
   ring_gauge_.Set(in_rings);
   ring_since_us_.Set(since_us);
   for (auto& lane : lanes_) {
-    if (lane->is_stalled) MoveStalled(lane.get());
+    if (lane->is_stalled && WaitsLong(lane.get())) MoveStalled(lane.get());
   }
   bool any_file_waits = false;
   if (file_server_ != nullptr) {
@@ -362,7 +361,12 @@ void IoThread::HandleWatchdog() {
   needs_watch_ = any_waits || any_runs || any_file_waits;
   // Who is in the middle of a batch with nobody waiting behind is only marked, for the dispatcher.
   if (!needs_watch_) return;
-  StartWatchdog(any_waits ? look_ms_ : any_runs ? std::max<uint64_t>(limits_.reassign_after_ms, 1) : kFileLookMs);
+  StartWatchdog(any_waits ? look_ms_ : any_runs ? kLookMsMax : kFileLookMs);
+}
+
+bool IoThread::WaitsLong(Lane* lane) const {
+  const Exchange* oldest = lane->unclaimed.front();
+  return oldest != nullptr && now_ms - oldest->waiting_ms >= limits_.reassign_after_ms;
 }
 
 bool IoThread::IsOverdue(const Exchange* exchange) const {

@@ -179,6 +179,7 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void Detach(Exchange* exchange);
   void MoveStalled(Lane* lane);
   Lane* ChooseRefuge(const Exchange* exchange, const Lane* from);
+  bool WaitsLong(Lane* lane) const;
   bool IsOverdue(const Exchange* exchange) const;
   void ShedOverdue(Lane* lane);
   void CloseLane(uint32_t worker_id, int status);
@@ -194,7 +195,9 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   const ServerLimits limits_;
   const uint32_t connections_max_;  // this thread's share
   // How often lanes are looked at while requests wait in them, and how long nothing may move before a worker is taken
-  // to make no progress.
+  // to make no progress: it is the dispatcher's last choice then, whatever --reassign-after says.
+  static constexpr uint64_t kLookMsMax = 5;
+  static constexpr uint64_t kQuietMsMax = 2;
   const uint64_t look_ms_;
   const uint64_t quiet_ms_;
   SharedState* shared_;

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { WorkerView } from '../../src/control/api.js'
 import { startControlled } from '../control/fixtures/control.js'
-import { within } from '../support/deadline.js'
+import { eventually, within } from '../support/deadline.js'
 import { startHornet } from '../support/hornet.js'
 import { connect, get, message } from '../support/http.js'
 import { root } from '../support/root.js'
@@ -67,6 +67,15 @@ test('a worker that waits, is busy but turns, or blocks for less is left alone',
   for (const path of ['/wait?900', '/turn?900', '/block?150', '/block?150']) {
     assert.equal((await get(hornet, path)).status, 200)
   }
+  // So is one of a process that was stopped itself.
+  const turning = await connect(hornet)
+  turning.write(message('GET', '/turn?700'))
+  hornet.signal('SIGSTOP')
+  const stoppedMs = performance.now()
+  await eventually('time', () => performance.now() - stoppedMs > 600 || undefined)
+  hornet.signal('SIGCONT')
+  assert.equal((await turning.readResponse()).status, 200)
+  turning.destroy()
   await hornet.stop()
   assert.doesNotMatch(hornet.stderr, /block|died|504/)
 })

@@ -27,7 +27,7 @@ const faults: [path: string, status: number, log: RegExp, exit?: string][] = [
 ]
 
 test('each fault of a request costs what the table says, beside a client that checks every answer', async () => {
-  const args = ['--timeout', '1s', '--request-timeout', '2500ms', '--max-worker-memory', '48m']
+  const args = ['--io-threads', '2', '--timeout', '1s', '--request-timeout', '2500ms', '--max-worker-memory', '48m']
   await using server = await startControlled({ app, args })
   const { hornet, ask } = server
   const load = await startChecking(hornet, [502, 504])

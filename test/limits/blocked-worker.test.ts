@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { RequestView } from '../../src/control/api.js'
-import { startControlled } from '../control/fixtures/control.js'
+import { type Controlled, startControlled } from '../control/fixtures/control.js'
 import { within } from '../support/deadline.js'
 import { startHornet } from '../support/hornet.js'
 import { connect, get, message, type RawConnection, type Target } from '../support/http.js'
@@ -32,6 +32,10 @@ async function block(target: Target, name: string): Promise<{ connection: RawCon
 async function free({ pipe }: { pipe: FileHandle }): Promise<void> {
   await pipe.writeFile('go')
   await pipe.close()
+}
+
+async function reassigned({ ask }: Controlled): Promise<number> {
+  return Number(/^hornet_requests_reassigned_total (\d+)$/m.exec((await ask('GET', '/metrics')).text)?.[1])
 }
 
 test('requests behind a blocked worker are served by the other one', async () => {
@@ -82,20 +86,41 @@ test('requests behind a blocked worker are served by the other one', async () =>
 test('a worker that blocks is given nothing new while another is free, however many requests wait in that one', async () => {
   await using server = await startControlled({ app, workers: 2 })
   const { hornet, ask } = server
-  const reassigned = async () =>
-    Number(/^hornet_requests_reassigned_total (\d+)$/m.exec((await ask('GET', '/metrics')).text)?.[1])
   const blocked = await block(hornet, 'one')
   // By the number of requests the blocked worker, which has one, would be the one to choose.
   const held = await Promise.all(Array.from({ length: 5 }, () => connect(hornet)))
   for (const [index, connection] of held.entries()) connection.write(message('GET', `/hold/${index}`))
   const isHeld = ({ url, state }: RequestView) => url.startsWith('/hold/') && state === 'running'
   while ((await ask('GET', '/requests')).json.requests.filter(isHeld).length < held.length);
-  const before = await reassigned()
+  const before = await reassigned(server)
   for (let count = 0; count < 100; count++) assert.equal((await get(hornet, '/text/a')).text, 'a')
-  assert.ok((await reassigned()) - before <= 1, `${before} before, ${await reassigned()} after`)
+  const after = await reassigned(server)
+  assert.ok(after - before <= 1, `${before} before, ${after} after`)
   await free(blocked)
   assert.equal((await blocked.connection.readResponse()).status, 200)
   for (const connection of [...held, blocked.connection]) connection.destroy()
+})
+
+test('--reassign-after says when', async () => {
+  await using server = await startControlled({ app, workers: 2, args: ['--reassign-after', '300ms'] })
+  const { hornet } = server
+  const connections = await Promise.all(Array.from({ length: 16 }, () => connect(hornet)))
+  const blocked = await block(hornet, 'three')
+  const begun = performance.now()
+  for (const connection of connections) connection.write(message('GET', '/text/a'))
+  const times = await Promise.all(
+    connections.map(async (connection) => {
+      assert.equal((await connection.readResponse()).text, 'a')
+      return performance.now() - begun
+    }),
+  )
+  assert.equal(blocked.connection.buffered.length, 0, 'still blocked')
+  const late = times.filter((ms) => ms >= 295).length
+  const count = await reassigned(server)
+  console.log(`--reassign-after 300ms: ${count} of ${times.length} went to the other worker`)
+  assert.ok(late >= count, `${count} did, but only ${late} took that long`)
+  await free(blocked)
+  for (const connection of [...connections, blocked.connection]) connection.destroy()
 })
 
 test('with no other worker to go to, who waits is answered 503 at --queue-timeout, and never run', async () => {
