@@ -738,7 +738,8 @@ function roll(next: Decision, nowMs: number): void {
 function finish(next: Decision, nowMs: number): void {
   const { pool } = next
   for (const worker of pool.workers) {
-    if (nowMs >= pool.shutdownDeadlineMs || worker.state === 'booting') terminate(next, worker)
+    const isLoading = worker.readyMs === undefined && worker.state !== 'stuck'
+    if (nowMs >= pool.shutdownDeadlineMs || isLoading) terminate(next, worker)
     else if (worker.state !== 'stopping' && worker.state !== 'stuck') stop(next, worker)
   }
   const isDone = pool.workers.length === stuckCount(pool) && pool.isServerDrained
@@ -768,12 +769,14 @@ function spawn(next: Decision, nowMs: number): void {
 function release(next: Decision, nowMs: number, worker: PooledWorker, reason: LeaveReason): void {
   worker.leaving = reason
   worker.expiresMs = Number.POSITIVE_INFINITY
+  worker.deadlineMs = nowMs + next.pool.limits.gracefulTimeoutMs
   if (worker.state === 'booting') {
-    terminate(next, worker)
+    // Once it has loaded: Node leaves files open that a thread was reading as it was terminated, a dozen each time.
+    if (isShuttingDown(next.pool)) terminate(next, worker)
+    else stop(next, worker)
     return
   }
   worker.state = 'draining'
-  worker.deadlineMs = nowMs + next.pool.limits.gracefulTimeoutMs
   next.actions.push({ type: 'drain', workerId: worker.id })
 }
 

@@ -248,7 +248,7 @@ test('TTIN and TTOU change the count, between one and the maximum', () => {
   assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), ['spawn 3'])
   assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), [])
   assert.match(scene.logs.at(-1) ?? '', /stays 3/)
-  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 3'], 'the one that serves nobody yet')
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['stop 3'], 'the one that serves nobody yet')
   assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['drain 1'])
   assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), [])
   assert.deepEqual(scene.exited(3), [])
@@ -261,7 +261,7 @@ test('TTIN and TTOU while starting', () => {
   const scene = new Scene(2)
   scene.give({ type: 'start' })
   assert.deepEqual(scene.give({ type: 'resize', delta: 1 }), ['spawn 3'])
-  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 1'])
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['stop 1'])
   assert.deepEqual(scene.exited(1), [])
   assert.deepEqual(scene.ready(2), ['admit 2', 'serve'])
 })
@@ -338,7 +338,7 @@ test('a worker that dies during a reload is made up for', () => {
 test('a second reload supersedes the first', () => {
   const scene = Scene.serving(2)
   scene.give({ type: 'reload' })
-  assert.deepEqual(scene.give({ type: 'reload' }), ['terminate 3', 'spawn 4'])
+  assert.deepEqual(scene.give({ type: 'reload' }), ['stop 3', 'spawn 4'])
   assert.deepEqual(scene.exited(3), [])
   assert.deepEqual(scene.ready(4), ['admit 4', 'drain 1', 'spawn 5'])
   assert.deepEqual(scene.ready(5), ['admit 5', 'drain 2', 'reload-finished'])
@@ -360,7 +360,7 @@ test('a reload starts counting deaths afresh', () => {
     scene.bootFailed(id)
     scene.tick()
   }
-  assert.deepEqual(scene.give({ type: 'reload' }), ['terminate 5', 'spawn 6'])
+  assert.deepEqual(scene.give({ type: 'reload' }), ['stop 5', 'spawn 6'])
   assert.deepEqual(scene.bootFailed(6), ['terminate 6', 'reload-failed', 'spawn 7'])
 })
 
@@ -530,7 +530,7 @@ test('one that dies before its turn needs no replacement but the one under way',
 test('fewer workers wanted: those that have served their time go first', () => {
   const scene = Scene.serving(3)
   scene.give({ type: 'retire', workerId: 3, reason: 'requests' })
-  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['terminate 4', 'drain 3'])
+  assert.deepEqual(scene.give({ type: 'resize', delta: -1 }), ['stop 4', 'drain 3'])
 })
 
 test('--worker-lifetime', () => {
@@ -680,7 +680,10 @@ class World {
         this.threads.set(workerId, 'draining')
         return
       case 'stop':
-        assert.ok(state === 'draining' || (state === 'ready' && this.isServerDraining), `stop ${state}`)
+        assert.ok(
+          /^(?:draining|booting)$/.test(state ?? '') || (state === 'ready' && this.isServerDraining),
+          `stop ${state}`,
+        )
         this.threads.set(workerId, 'stopping')
         return
       case 'terminate':
