@@ -1,5 +1,8 @@
 #include <fcntl.h>
 #include <napi.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <cerrno>
 
@@ -35,6 +38,14 @@ static Napi::Value DuplicateFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd < 0 ? -errno : fd);
 }
 
+// glibc keeps what threads free in arenas of theirs, also when they have ended; other allocators need not be told.
+static Napi::Value TrimMemory(const Napi::CallbackInfo& info) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  return info.Env().Undefined();
+}
+
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* constructors = new Constructors;
   constructors->server = Napi::Persistent(ServerObject::Define(env));
@@ -45,6 +56,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("attachWorker", Napi::Function::New<AttachWorker>(env, "attachWorker"));
   DefineStandardStreams(env, exports);
   exports.Set("notifyManager", Napi::Function::New<NotifyManager>(env, "notifyManager"));
+  exports.Set("trimMemory", Napi::Function::New<TrimMemory>(env, "trimMemory"));
   exports.Set("duplicateFd", Napi::Function::New<DuplicateFd>(env, "duplicateFd"));
   return exports;
 }

@@ -3,7 +3,7 @@
  */
 import { chownSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { settingsTable } from '../config/settings.js'
 import { HornetError } from '../errors.js'
 import { withAccessLog } from '../log/access.js'
@@ -23,6 +23,7 @@ import type { FileWatcher } from './file-watcher.js'
 import type { GuardLink } from './guard-link.js'
 import { HookRunner } from './hooks.js'
 import type { Inheritance } from './inheritance.js'
+import { LaneMemory } from './lane-memory.js'
 import { descriptorsMax, nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
 import { formatAddress, Listeners } from './listeners.js'
 import { openOutlets } from './outlets.js'
@@ -33,7 +34,7 @@ import { ServiceManager } from './service-manager.js'
 import { writeStandard } from './standard-streams.js'
 import { nativeFiles } from './static-files.js'
 import { announceReady, type Origin, Successor, type SuccessorEvent } from './successor.js'
-import { type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { laneBytes, type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** Listings are answers and go to who asked. */
 type ServerEvent = Exclude<NativeEvent, { type: 'requests' }>
@@ -68,6 +69,8 @@ export interface MasterOptions {
 
 /** What a successor may take besides loading the application: reading its configuration, opening addresses. */
 const startMsMax = 60_000
+/** A thread that has ended gives the last of its memory back a moment later; workers that leave together count once. */
+const trimAfterMs = 1000
 /** How long a successor waits for the control address. */
 const outletsMsMax = 10_000
 const outletsRetryMs = 50
@@ -199,11 +202,13 @@ async function arbitrate(
   /** What it inherited is not all in use, and a predecessor not told to leave. */
   let isHeir = inheritance.hasPredecessor || inheritance.listeners.size > 0
   let scaling = autoscaleStart
+  let trimTimer: NodeJS.Timeout | undefined
   /** A file has changed since the reload that is under way began. */
   let isOutdated = false
   let pool = createPool(firstWorkers(configuration.settings), poolLimits(configuration.settings))
   const context: WorkerContext = {
     server,
+    laneMemory: new LaneMemory(laneBytes),
     ioControl,
     signal: 'SIGTERM',
     onEvent: (event) => queue.push(event),
@@ -263,6 +268,7 @@ async function arbitrate(
     closeOutlets()
     clearInterval(watchdog)
     clearInterval(scaler)
+    clearTimeout(trimTimer)
     blocked.close()
     watcher?.close()
     succession?.successor.abandon()
@@ -367,7 +373,7 @@ async function arbitrate(
           logger.error(error instanceof Error ? error.message : String(error))
           return
         }
-        await setTimeout(outletsRetryMs)
+        await sleep(outletsRetryMs)
       }
     }
   }
@@ -588,6 +594,10 @@ async function arbitrate(
     worker?.release()
     workers.delete(workerId)
     if (worker) desk.noteGone(worker)
+    trimTimer ??= setTimeout(() => {
+      trimTimer = undefined
+      options.addon.trimMemory()
+    }, trimAfterMs)
     return noteLost(event)
   }
 

@@ -6,10 +6,11 @@ import { type Addon, IO_CONTROL_STRIDE, type NativeServer } from '../seam/addon.
 import { bootError } from './boot-error.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
+import { LaneMemory } from './lane-memory.js'
 import { nativeLimits } from './limits.js'
 import { bootTimeout, type Failure } from './pool.js'
 import { writeStandard } from './standard-streams.js'
-import { type ListenDesk, type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { type ListenDesk, laneBytes, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
 export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
@@ -19,6 +20,7 @@ export async function checkApplication(configuration: Configuration, addon: Addo
   try {
     const worker = new WorkerHandle(1, 1, configuration, {
       server,
+      laneMemory: new LaneMemory(laneBytes),
       ioControl,
       signal: 'SIGTERM',
       onEvent: (event) => queue.push(event),

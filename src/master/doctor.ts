@@ -9,8 +9,9 @@ import { bareServer, bootFailure, exited, pretence } from './check.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
 import { diagnose, type Examined, type Finding } from './findings.js'
+import { LaneMemory } from './lane-memory.js'
 import { writeStandard } from './standard-streams.js'
-import { type ListenDesk, type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { type ListenDesk, laneBytes, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 // Two are enough to show what cannot be there twice.
 const workerIds = [1, 2]
@@ -26,6 +27,7 @@ export async function examineApplication(configuration: Configuration, addon: Ad
     let facts: AppFacts | undefined
     const worker = new WorkerHandle(id, 1, configuration, {
       server,
+      laneMemory: new LaneMemory(laneBytes),
       ioControl,
       signal: 'SIGTERM',
       onEvent: (event) => queue.push(event),

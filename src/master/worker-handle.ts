@@ -17,12 +17,14 @@ import type { AppFacts, ListenAnswer, MasterMessage, WorkerData, WorkerMessage }
 import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
 import type { Adoptions } from './adoptions.js'
 import type { Configuration } from './configuration.js'
+import type { LaneMemory } from './lane-memory.js'
 import type { Failure } from './pool.js'
 
 // A lane holds, before native code parks what does not fit: about 600 requests of 400 bytes one way, and 1 MiB of
 // responses the other. Both are powers of two, as the rings demand.
 export const requestRingBytes = 256 * 1024
 export const responseRingBytes = 1024 * 1024
+export const laneBytes = LANE_RINGS_OFFSET + requestRingBytes + responseRingBytes
 
 /** How Node says that a thread reached its limit. */
 const outOfMemory = 'ERR_WORKER_OUT_OF_MEMORY'
@@ -37,6 +39,8 @@ export type WorkerEvent =
 /** What all workers of one server share. */
 export interface WorkerContext {
   server: NativeServer
+  /** Makes lanes of `laneBytes`. */
+  laneMemory: LaneMemory
   ioControl: SharedArrayBuffer
   /** Why workers end: SIGTERM, or the signal that stops the server. */
   signal: NodeJS.Signals
@@ -118,9 +122,8 @@ export class WorkerHandle {
     this.#generation = generation
     this.#configuration = configuration
     this.#context = context
-    const laneBytes = LANE_RINGS_OFFSET + requestRingBytes + responseRingBytes
     const { ioThreads, workerConnections } = configuration.settings
-    this.#lanes = Array.from({ length: ioThreads }, () => new SharedArrayBuffer(laneBytes))
+    this.#lanes = Array.from({ length: ioThreads }, () => context.laneMemory.take())
     const views = this.#lanes.map((lane) => new Uint8Array(lane))
     context.server.addWorker(
       id,
@@ -259,8 +262,9 @@ export class WorkerHandle {
     }
   }
 
-  /** The native server has let go of the lanes (`worker-removed`). */
+  /** The native server has let go of the lanes (`worker-removed`), and the thread has ended before. */
   release(): void {
+    for (const lane of this.#lanes) this.#context.laneMemory.giveBack(lane)
     this.#lanes = []
   }
 

@@ -362,6 +362,8 @@ export interface WorkerPort {
 export interface Addon {
   /** One datagram to the unix socket of a service manager; 0 or a negative errno. Never blocks. */
   notifyManager(path: string, text: string): number
+  /** Gives memory that was freed back to the system. Takes milliseconds. */
+  trimMemory(): void
   /** A second descriptor of what `fd` is one of, not inherited by other programs; or a negative errno. */
   duplicateFd(fd: number): number
   readonly layoutFingerprint: string

@@ -10,9 +10,11 @@ import { loadSettings } from '../../src/config/load.js'
 import { HornetError } from '../../src/errors.js'
 import { formatBanner, summarize } from '../../src/master/banner.js'
 import { CommandQueue } from '../../src/master/command-queue.js'
+import { LaneMemory } from '../../src/master/lane-memory.js'
 import { nativeLimits } from '../../src/master/limits.js'
 import { acquirePidFile } from '../../src/master/pid-file.js'
 import { describeExit } from '../../src/master/worker-handle.js'
+import { LANE_RINGS_OFFSET } from '../../src/seam/addon.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hornet-parts-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -115,4 +117,15 @@ test('the banner', () => {
     summarize(facts),
     /^hornet 1\.0\.0 .* serves \/srv\/app\.mjs on http:\/\/\[::1\]:80 unix:\/run\/a\.sock \(1 worker, 2 I\/O threads\)$/,
   )
+})
+
+test('the memory of lanes is used again, with its positions at zero', () => {
+  const laneMemory = new LaneMemory(4096)
+  const [first, second] = [laneMemory.take(), laneMemory.take()]
+  assert.notEqual(first, second)
+  new Uint8Array(first).fill(1)
+  laneMemory.giveBack(first)
+  assert.equal(laneMemory.take(), first)
+  assert.deepEqual([...new Set(new Uint8Array(first, 0, LANE_RINGS_OFFSET))], [0])
+  assert.notEqual(laneMemory.take(), first, 'each is given out once')
 })
