@@ -477,22 +477,26 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   NoteRequest(exchange, data);
 
   exchange->method = head.method;
-  exchange->keep_alive = head.keep_alive;
+  size_t used = head.head_length;
+  uint64_t body_length = head.framing == BodyFraming::kLength ? head.content_length : 0;
+  // While draining, the last request that is here is the connection's last, as if its client had said so. Not those in
+  // front of it: workers may come to them later, and the last one's answer ends the connection for a worker.
+  bool has_more = head.framing != BodyFraming::kChunked && body_length < length - used;
+  bool keep_alive = head.keep_alive && (!host_->is_draining || has_more);
+  exchange->keep_alive = keep_alive;
   exchange->header_count = head.field_count;
   exchange->target_length = head.target_length;
   exchange->sticky_key = StickyKey(host_->sticky, head, data, host_->request_peer, host_->request_peer_length);
   exchange->NoteTarget(data + head.target_offset);
   exchange->flags = (head.minor_version == 0 ? kRequestHttp10 : 0u) |
-                    (head.keep_alive && !host_->is_draining ? kRequestKeepAlive : 0u) |
+                    (keep_alive ? kRequestKeepAlive : 0u) |
                     (head.framing != BodyFraming::kNone ? kRequestHasBody : 0u) |
                     (head.upgrade ? kRequestUpgrade : 0u) | host_->request_address_flags;
-  if (!head.keep_alive) ignores_input_ = head.framing == BodyFraming::kNone;
+  if (!keep_alive) ignores_input_ = head.framing == BodyFraming::kNone;
   discard_left_ = kLingerBytesMax;
 
-  size_t used = head.head_length;
-  uint64_t body_length = head.framing == BodyFraming::kLength ? head.content_length : 0;
   if (head.framing != BodyFraming::kChunked && body_length <= length - used && body_length <= kWholeBodyBytesMax) {
-    ignores_input_ = !head.keep_alive;
+    ignores_input_ = !keep_alive;
     if (AnswerHealth(exchange, data)) return used + static_cast<size_t>(body_length);
     if (IsOverRate()) {
       CountRejected(429);

@@ -12,6 +12,11 @@ export async function until(isTrue: () => boolean, what: string, ms = defaultDea
   }
 }
 
+/** Lets the event loop turn this often. */
+export async function turns(count: number): Promise<void> {
+  for (let left = count; left > 0; left--) await setImmediate()
+}
+
 /** Whether a process is there, be it ended and not yet reaped. */
 export function isThere(pid: number): boolean {
   try {

@@ -12,7 +12,7 @@ import { type Hornet, startHornet } from '../support/hornet.js'
 import { connect, get, message } from '../support/http.js'
 import { startLoad } from '../support/load.js'
 import { openNotifySocket } from '../support/notify-socket.js'
-import { isThere, until } from '../support/until.js'
+import { isThere, turns, until } from '../support/until.js'
 
 const app = 'test/signals/fixtures/app.mjs'
 const folder = mkdtempSync(join(tmpdir(), 'hornet-upgrade-'))
@@ -59,6 +59,44 @@ test('under load no request fails; pid file and socket files go to the new proce
   assert.equal(JSON.parse((await get({ path: control }, '/status')).text).pid, pid)
   await endSuccessor(hornet, pid)
   assert.ok(!existsSync(pidFile) && !existsSync(path), 'the new process removes both')
+})
+
+test('pipelined requests are answered up to the last one that the old process has read', async () => {
+  const env = { CHAOS_JOURNAL: join(folder, 'journal') }
+  const args = ['--workers', '2', '--graceful-timeout', '10s']
+  await using hornet = await startHornet({ app: 'test/chaos/app.mjs', args, env })
+  await hornet.waitForLog(/worker 2 ready/)
+  let isOver = false
+  const failures: string[] = []
+  const drive = async () => {
+    while (!isOver) {
+      const connection = await connect(hornet)
+      let isLast = false
+      for (let batch = 0; !isLast && !isOver; batch++) {
+        const depth = 1 + (batch % 8)
+        // Idle now and then, so that workers are too.
+        await turns(20 * (batch % 5))
+        connection.write(
+          Buffer.concat(Array.from({ length: depth }, () => message('GET', '/number?n=1', { 'X-Request': '1' }))),
+        )
+        for (let left = depth; left > 0 && !isLast; left--) {
+          const response = await connection.readResponse()
+          if (response.status !== 200) failures.push(`${response.status} with ${left} to come`)
+          isLast = response.headers.connection === 'close'
+        }
+      }
+      connection.destroy()
+    }
+  }
+  const clients = Array.from({ length: 16 }, drive)
+  hornet.signal('SIGUSR2')
+  const pid = await upgraded(hornet)
+  await hornet.waitForLog(new RegExp(`\\[${hornet.pid}\\] \\[info\\] stopped\\n`))
+  isOver = true
+  await Promise.all(clients)
+  await endSuccessor(hornet, pid)
+  assert.deepEqual(failures, [])
+  assert.doesNotMatch(hornet.stderr, /the graceful timeout is over/)
 })
 
 test('a new process that cannot load the application leaves the old one as it was', async () => {
