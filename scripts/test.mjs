@@ -4,13 +4,13 @@
 //   npm test -- http/keep-alive    the files whose path holds one of the words given, extended ones too
 //   npm test -- --extended         all
 //   npm test -- --name PATTERN     only tests whose name matches, in the files chosen
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { parseArgs } from 'node:util'
-import { compileAddon, missingTools, root } from './lib/addon.mjs'
-import { compileTypeScript } from './lib/typescript.mjs'
+import { root } from './lib/addon.mjs'
+import { buildWhatIsStale } from './lib/stale.mjs'
 
 /** A file that takes longer is ended and fails. The slowest one compiles the addon. */
 const fileTimeoutMs = 180_000 * Number(process.env.TEST_DEADLINE_FACTOR ?? 1)
@@ -29,27 +29,6 @@ function chooseFiles(words, extended) {
     .filter((name) => words.length === 0 || words.some((word) => name.includes(word)))
     .filter((name) => extended || words.length > 0 || !name.endsWith('.extended.test.ts'))
     .sort()
-}
-
-/** Tests compile what they run: an addon older than its sources would be tested in their place. */
-function buildWhatIsStale() {
-  const newest = Math.max(...['native', 'binding.gyp'].map((name) => newestChangeMs(join(root, name))))
-  const binary = join(root, 'build/Release/hornet.node')
-  const isStale = !existsSync(binary) || statSync(binary).mtimeMs < newest
-  if (isStale && missingTools().length === 0) {
-    const { ok, output } = compileAddon()
-    if (!ok) {
-      console.error(output)
-      return 1
-    }
-  }
-  return compileTypeScript('tsconfig.json') || compileTypeScript('test/tsconfig.json')
-}
-
-function newestChangeMs(path) {
-  const stat = statSync(path)
-  if (!stat.isDirectory()) return stat.mtimeMs
-  return Math.max(0, ...readdirSync(path).map((name) => newestChangeMs(join(path, name))))
 }
 
 async function main(args) {

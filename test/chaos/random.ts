@@ -1,0 +1,50 @@
+/**
+ * Chance that can be had again: the same seed gives the same numbers.
+ */
+
+export class Random {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  /** From 0 up to, not including, 1. Mulberry32. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0
+    let mixed = this.#state
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+
+  /** From `min` to `max`, both included. */
+  integer(min: number, max: number): number {
+    return min + Math.floor(this.next() * (max - min + 1))
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.integer(0, items.length - 1)] as T // there is one
+  }
+
+  /** Each as often as its weight says. */
+  weighted<T extends { weight: number }>(items: readonly T[]): T {
+    let left = this.next() * items.reduce((sum, { weight }) => sum + weight, 0)
+    for (const item of items) {
+      left -= item.weight
+      if (left < 0) return item
+    }
+    return items.at(-1) as T // rounding
+  }
+
+  bytes(count: number): Buffer {
+    const bytes = Buffer.allocUnsafe(count)
+    for (let at = 0; at < count; at++) bytes[at] = this.next() * 256
+    return bytes
+  }
+
+  /** One of its own for somebody else, whose draws do not change what is drawn here. */
+  fork(): Random {
+    return new Random(this.integer(0, 2 ** 32 - 1))
+  }
+}
