@@ -12,6 +12,7 @@ import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Bench } from 'tinybench'
+import { sourcesOf } from '../../scripts/lib/native-sources.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const outFolder = join(root, 'build/bench')
@@ -104,13 +105,15 @@ function linesOf(command, args) {
     .map((line) => JSON.parse(line))
 }
 
+/** Files of native/http, with all of native/base, whatever they use of it. */
+const httpSources = (...names) => [...names.map((name) => `native/http/${name}.cc`), ...sourcesOf('base')]
+
 const rangeOf = ({ nsMin, nsMax }) => `${nsMin.toFixed(1)}-${nsMax.toFixed(1)}`
 
 // ---- the head parser
 
 async function benchParser() {
-  const sources = ['native/http/head_parser.cc', 'native/http/authority.cc']
-  const rows = linesOf(compile('head_parser_bench', sources), [])
+  const rows = linesOf(compile('head_parser_bench', httpSources('head_parser', 'authority')), [])
   rows.push(...benchLlhttp())
   console.log('\nHead parser, 512 different heads of each kind in mixed order (median of 21 rounds, and their range)\n')
   printTable(
@@ -276,7 +279,7 @@ async function benchSeam() {
 // ---- answers and wake-ups
 
 function benchEncoder() {
-  const rows = linesOf(compile('encoder_bench', ['native/http/response_encoder.cc']), [])
+  const rows = linesOf(compile('encoder_bench', httpSources('response_encoder')), [])
   console.log('\nWhat the I/O thread writes of an answer (median of 21 rounds, and their range)\n')
   printTable(
     ['what', 'bytes', 'ns', 'range', ...baselineTitles],
