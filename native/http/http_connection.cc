@@ -395,8 +395,8 @@ void HttpConnection::HandOverBrokenBody(int status, const char* data, size_t len
     Destroy();
     return;
   }
-  // As in Node, where a request is told of with its head, before what is wrong with its body.
-  for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) exchange->must_be_seen = true;
+  // A request is told of with its head, before what is wrong with its body.
+  LetBeSeen();
   DropFrom(first_);
   BeginTunnel(kTunnelBrokenBody, static_cast<uint32_t>(status));
   if (tunnel_ == nullptr || length == 0) return;
@@ -444,7 +444,13 @@ void HttpConnection::Drop(uint32_t mode) {
     return;
   }
   if (mode == kDropReset) SetReset();
+  if (options_->hands_over_faults) LetBeSeen();
   Destroy();
+}
+
+// As with Node's parser, to which requests that have come are the application's, whatever becomes of the connection.
+void HttpConnection::LetBeSeen() {
+  for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) exchange->must_be_seen = true;
 }
 
 Exchange* HttpConnection::AppendExchange() {

@@ -249,6 +249,7 @@ class HttpConnection final : public Connection {
   uint32_t ReasonToHandOver(ParseStatus status, const RequestHead& head) const;
   void BeginTunnel(uint32_t reason, uint32_t fault, uint64_t sticky_key = 0);
   // A fault in a body: the worker is told that the request is broken, and gets the rest unparsed.
+  void LetBeSeen();
   void HandOverBrokenBody(int status, const char* data, size_t length);
   void FlushTunnel();
   Exchange* AppendExchange();

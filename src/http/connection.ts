@@ -28,6 +28,7 @@ import {
 } from '../seam/records.js'
 import type { Exchange } from './exchange.js'
 import { kNeedDrain } from './internals.js'
+import { ParserFacade } from './parser-facade.js'
 
 /** Bytes a response may have on their way through the I/O thread; beyond it `write()` waits for credit. */
 const WINDOW_BYTES = 256 * 1024
@@ -49,8 +50,6 @@ export class Connection extends Socket {
   _httpMessage: ServerResponse | null = null
   /** Where Node keeps what it was paused with. */
   _paused = false
-  /** Where Node keeps its parser; the native one is not to be had. */
-  parser: unknown = null
   /** Where Node keeps the server of the connection. */
   server: Server | null
   encrypted: boolean | undefined
@@ -75,6 +74,7 @@ export class Connection extends Socket {
   #finishing: Callback | null = null
   /** The native side has closed it. */
   #isGone = false
+  #parser: unknown
   #dropMode = DROP_MODE_NOW
   #isClosing = false
   readonly #outbox: Outbox
@@ -94,9 +94,11 @@ export class Connection extends Socket {
     this.showAddresses(exchange)
     // A tunnel hears of its end anyway.
     if (!exchange.isTunnel) exchange.outbox.signal(KIND_WATCH, this.#id, 0)
+    // Those that Node's server has on its sockets. That of 'data' makes the stream flow.
     this.on('drain', passDrain)
     this.on('timeout', handleTimeout)
     this.on('error', handleError)
+    if (!exchange.isTunnel) this.on('data', ignore)
   }
 
   static {
@@ -184,6 +186,9 @@ export class Connection extends Socket {
     this.removeListener('drain', passDrain)
     this.removeListener('timeout', handleTimeout)
     this.removeListener('error', handleError)
+    this.removeListener('data', ignore)
+    // Until someone reads it, as Node leaves a socket that it upgrades.
+    ;(this as { readableFlowing: boolean | null }).readableFlowing = null
     exchange.outbox.signal(KIND_STARTED, exchange, 0)
   }
 
@@ -246,9 +251,21 @@ export class Connection extends Socket {
     this.end()
   }
 
-  /** Bytes of the peer arrived elsewhere. */
-  noteActivity(): void {
+  /** Bytes of the peer arrived: those of a body, without its framing. */
+  noteBody(data: Buffer | null): void {
     ;(this as unknown as SocketFields)._unrefTimer()
+    // Someone besides us listens.
+    if (data !== null && this.listenerCount('data') > 1) this.emit('data', data)
+  }
+
+  /** Where Node keeps its parser; null once the connection is closed. */
+  get parser(): unknown {
+    if (this.#parser === undefined) this.#parser = this.#isGone ? null : new ParserFacade(this, this.exchange)
+    return this.#parser
+  }
+
+  set parser(value: unknown) {
+    this.#parser = value
   }
 
   /** Answers in place of the response whose turn it is, and closes. */
@@ -279,6 +296,10 @@ export class Connection extends Socket {
     setImmediate(() => {
       // First among the listeners of 'close' on Node.
       this.exchange.core.handleDestroyed(this)
+      if (this.#parser instanceof ParserFacade) {
+        this.#parser.release()
+        this.#parser = null
+      }
       this.emit('close', error !== null && error !== undefined)
     })
   }

@@ -32,6 +32,7 @@ export interface IncomingFields {
   upgrade: boolean
   _consumed: boolean
   _dumped: boolean
+  _eventsCount: number
   _addHeaderLines(lines: string[], count: number): void
   _read: (size: number) => void
 }
@@ -103,11 +104,17 @@ export function readStreamed(this: IncomingMessage): void {
   // Where Node notes that the application wants the body.
   const fields = this as unknown as IncomingFields
   if (!fields._consumed) fields._consumed = true
+  askForMore(exchange)
+}
+
+/** Said even with nothing taken: a client may be waiting for 100 (Continue). */
+function askForMore(exchange: Exchange): void {
   if (exchange.isOver || exchange.bodyEnded) return
-  // The stream is empty, or nearly: all that was pushed so far was taken. Said even for nothing: a client may be
-  // waiting for 100 (Continue).
+  // The stream is empty, or nearly: all that was pushed so far was taken.
   const taken = exchange.unread
   exchange.unread = 0
+  const { connection } = exchange
+  if (connection?.isPaused() && !connection._paused) connection.resume()
   exchange.outbox.signal(KIND_CONSUME, exchange, taken)
 }
 
@@ -125,16 +132,20 @@ export function pushBody(exchange: Exchange, flags: number, data: Buffer | null)
   } else if (data !== null && data.length > 0) {
     exchange.unread += data.length
     exchange.patience?.refresh()
-    if (!req.destroyed && (req.push(data) || (exchange.res?.writableEnded && !exchange.isAnswered))) {
-      readStreamed.call(req)
+    if (!req.destroyed) {
+      if (req.push(data) || (exchange.res?.writableEnded && !exchange.isAnswered)) askForMore(exchange)
+      // Whoever watches the socket sees it stop, as Node's parser stops it.
+      else exchange.connection?.pause()
     }
   }
   if ((flags & CHUNK_FLAG_LAST) !== 0) endBody(exchange)
 }
 
-/** The application reads a body that has not come yet. */
+/** The application reads a body that has not come yet, or listens for what becomes of it. */
 export function isBodyWanted(exchange: Exchange, req: IncomingMessage): boolean {
-  return !exchange.bodyEnded && (req as unknown as IncomingFields)._consumed && !req.destroyed
+  if (exchange.bodyEnded || req.destroyed) return false
+  const { _consumed, _eventsCount } = req as unknown as IncomingFields
+  return _consumed || _eventsCount > 0
 }
 
 /** The whole message has arrived. */

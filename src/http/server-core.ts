@@ -339,7 +339,7 @@ export class ServerCore implements InboxHandler {
           this.#options.onTunnelEnded?.(exchange)
         }
       } else {
-        exchange.connection?.noteActivity()
+        exchange.connection?.noteBody(data)
         pushBody(exchange, flags, data)
       }
     })
@@ -510,7 +510,7 @@ export class ServerCore implements InboxHandler {
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
     if (res._last) exchange.connection?.closeAfterResponse()
     exchange.isFinished = true
-    const req = res.req as IncomingMessage & IncomingFields & { _dump(): void; _eventsCount: number }
+    const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     // Someone may wait for its end; a body nobody reads must not stay.
     const isDumped = !req._consumed && req._eventsCount > 0 && req.complete
     if (isDumped) this.#guard(() => req._dump())
@@ -533,8 +533,10 @@ export class ServerCore implements InboxHandler {
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     const isLast = res._last || !hasWholeBody(res, connection)
     if (!isLast && isBodyWanted(exchange, req)) {
-      // The I/O thread throws the rest of a body away once the response has ended; this one is still read.
+      // The I/O thread throws the rest of a body away once the response has ended; this one is still read, or else
+      // dumped, as Node does, so that whoever listens hears of its end.
       exchange.isAnswered = true
+      if (!req._consumed) req._dump()
       // As long as it is read: a reader that stopped would keep the connection, and a worker that is to end, for ever.
       exchange.patience = setTimeout(
         () => this.#endAnswered(exchange, true),

@@ -462,6 +462,18 @@ export const checks = [
     assert.equal((await connection.readResponse()).text, '100000')
   }),
 
+  same('a body nobody reads, answered before it has come: events of the request', async (stage) => {
+    const { req, res, connection } = await stage.exchange(partial)
+    const log: string[] = []
+    note(log, 'req', req, ['resume', 'end', 'close'])
+    const closed = event(req, 'close')
+    res.end('early')
+    assert.equal((await connection.readResponse()).text, 'early')
+    connection.write('llo')
+    await closed
+    return log
+  }),
+
   same('the client half-closes in the middle of its body', async (stage) => {
     const { res, connection, req } = await stage.exchange(partial)
     const log: string[] = []

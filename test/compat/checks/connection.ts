@@ -344,4 +344,18 @@ export const checks = [
     const response = await served.get()
     assert.deepEqual([response.status, response.headers['x-dropped']], [500, undefined])
   }),
+
+  check('pipelined requests that have come are run, though the first destroys the connection', async (stage) => {
+    const seen: string[] = []
+    const all = new Fact('last of five requests')
+    const served = await stage.serve((req, res) => {
+      seen.push(req.url ?? '')
+      if (seen.length === 5) all.is()
+      process.nextTick(() => res.destroy())
+    })
+    const connection = await served.connect()
+    connection.write(['/1', '/2', '/3', '/4', '/5'].map((path) => get(path)).join(''))
+    await all.known
+    assert.deepEqual(seen, ['/1', '/2', '/3', '/4', '/5'])
+  }),
 ]

@@ -388,4 +388,48 @@ export const checks = [
     res.end('x')
     assert.equal((await connection.readResponse()).text, 'x')
   }),
+
+  check("a 'data' listener of the socket hears the body as it comes", async (stage) => {
+    const { req, res, connection } = await stage.exchange(bare('POST /', ['Host: x', 'Content-Length: 5']))
+    assert.equal(req.socket.listenerCount('data'), 1)
+    const heard = event(req.socket, 'data')
+    connection.write('hello')
+    assert.equal(String((await heard)[0]), 'hello')
+    assert.equal(await textOf(req), 'hello')
+    res.end()
+  }),
+
+  check('the socket pauses while nobody takes the body, and goes on when someone does', async (stage) => {
+    const { req, res, connection } = await stage.exchange(bare('POST /', ['Host: x', 'Content-Length: 1000000']))
+    const paused = event(req.socket, 'pause')
+    connection.write('x'.repeat(1_000_000))
+    await paused
+    const resumed = event(req.socket, 'resume')
+    assert.equal((await textOf(req)).length, 1_000_000)
+    await resumed
+    res.end()
+    assert.equal((await connection.readResponse()).status, 200)
+  }),
+
+  same('socket.parser: whose message is under way, and that it is let go of', async (stage) => {
+    const { req, res, connection } = await stage.exchange(bare('POST /', ['Host: x', 'Content-Length: 2']))
+    const { parser } = loose(req.socket) as unknown as { parser: Record<string, unknown> & { free: () => void } }
+    const isMine = parser.incoming === req
+    const free = parser.free.bind(parser)
+    let freed = 0
+    parser.free = () => {
+      freed++
+      free()
+    }
+    connection.write('ab')
+    await textOf(req)
+    await new Promise(setImmediate)
+    const isStillMine = parser.incoming === req
+    const closed = event(req.socket, 'close')
+    res.setHeader('Connection', 'close')
+    res.end()
+    await connection.readToEnd()
+    await closed
+    return [isMine, isStillMine, freed, parser.incoming === null, parser.onIncoming === null]
+  }),
 ]
