@@ -21,6 +21,8 @@ export interface Scene {
   deaths: Facts['deaths'][number][]
   /** Workers at the start. */
   workers: number
+  /** How often memory is looked at. */
+  measurements: number
   /** The worker that began a request, if one has. */
   begunBy(id: number): string | undefined
   /** Requests that are to end their worker, and what became of them. */

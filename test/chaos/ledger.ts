@@ -89,9 +89,9 @@ function excuseFor(failure: Failure, facts: Facts): string | undefined {
   const worker = facts.begun.get(id)
   if (worker === undefined) {
     // Node's own parser reads an upgrade in the worker, a turn before the application hears of it.
-    const isUpgrade = kind === 'websocket' && status === 502
+    const isUpgrade = kind === 'websocket' && (status === 502 || status === 504)
     const hasDied = (ms: number) => Math.abs(ms - failure.endedMs) < 1000
-    return isUpgrade && facts.workerDeathsMs.some(hasDied) ? 'its worker was killed: 502 for an upgrade' : undefined
+    return isUpgrade && facts.workerDeathsMs.some(hasDied) ? 'its worker was killed: before an upgrade' : undefined
   }
   if (facts.doomed.has(worker)) {
     if (what === 'status') return status === 502 || status === 504 ? `its worker was killed: ${status}` : undefined
