@@ -30,6 +30,7 @@ class List {
 
   bool empty() const { return head_.next == &head_; }
   T* front() { return empty() ? nullptr : Owner(head_.next); }
+  T* back() { return empty() ? nullptr : Owner(head_.previous); }
   void PushBack(T* element) {
     ListLink* link = &(element->*kLink);
     DCHECK(!link->linked());
@@ -69,6 +70,11 @@ class List {
   T* Next(T* element) {
     ListLink* next = (element->*kLink).next;
     return next == &head_ ? nullptr : Owner(next);
+  }
+  // The one before it, or null at the beginning.
+  T* Previous(T* element) {
+    ListLink* previous = (element->*kLink).previous;
+    return previous == &head_ ? nullptr : Owner(previous);
   }
 
  private:

@@ -839,6 +839,12 @@ void HttpConnection::HandleEnd() {
     CloseNow();
     return;
   }
+  // It may still read, but more often than not it has left.
+  for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) {
+    if (exchange->state == ExchangeState::kQueued || exchange->state == ExchangeState::kDispatched) {
+      host_->left_unserved += exchange->is_claimed ? 0 : 1;
+    }
+  }
   if (options_->tells_ends) {
     for (Exchange* exchange = first_; exchange != nullptr; exchange = exchange->next) host_->TellEnded(exchange);
   }

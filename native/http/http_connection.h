@@ -162,6 +162,8 @@ class HttpHost {
   size_t input_bytes = 0;        // held by connections for partial input
   ClientConnections* client_connections = nullptr;  // null: a client may have any number
   ClientRate* client_rate = nullptr;                // null: and send any number of requests
+  // Requests that ended before a worker began them, or whose peers sent an end meanwhile, since IoThread last looked.
+  uint32_t left_unserved = 0;
   bool is_draining = false;
   // While draining: connections stay open until a response has told their client to come no more, or they are idle for
   // the usual time. For a successor that serves the same addresses.

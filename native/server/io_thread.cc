@@ -329,6 +329,7 @@ void IoThread::HandleWatchdog() {
   for (auto& lane : lanes_) {
     lane->Look(now_ms, now_us);
     ShedOverdue(lane.get());
+    Pace(lane.get());
     Exchange* oldest = lane->unclaimed.front();
     if (oldest != nullptr) {
       any_waits = true;
@@ -381,6 +382,7 @@ void IoThread::ShedOverdue(Lane* lane) {
     Detach(exchange);
     exchange->state = ExchangeState::kAnswering;
     stats.shed_queue_timeout++;
+    left_unserved++;
     connection->Fail(exchange, 503);
   }
 }
@@ -511,11 +513,16 @@ void IoThread::Withdraw(Exchange* exchange) {
     case ExchangeState::kQueued:
       exchange->link.Unlink();
       shared_->queued.fetch_sub(1, std::memory_order_relaxed);
+      left_unserved++;
       break;
     case ExchangeState::kDispatched: {
       Lane* lane = exchange->lane;
-      if (!exchange->response_ended && (exchange->must_be_seen || !lane->TakeBack(exchange))) {
+      if (exchange->response_ended) {
+        // Nothing to take back.
+      } else if (exchange->must_be_seen || !lane->TakeBack(exchange)) {
         lane->PushSignal(kAbort, exchange->id, exchange->connection->abort_reason());
+      } else {
+        left_unserved++;
       }
       Detach(exchange);
       break;
@@ -669,7 +676,7 @@ Lane* IoThread::ChooseLane(const Exchange* exchange) {
   for (auto& lane : lanes_) {
     if (lane->state != Lane::State::kReady || !lane->Serves(listener_index)) continue;
     uint32_t load = lane->slot->in_flight.load(std::memory_order_relaxed);
-    if (load >= lane->slot->in_flight_max) continue;
+    if (load >= lane->slot->in_flight_max || lane->is_full()) continue;
     // Tunnels stay: their number is what is to be even, and not what else goes on at this moment.
     if (exchange->is_tunnel) load = lane->slot->tunnels.load(std::memory_order_relaxed) & ~(1u << 31);
     // A worker that makes no progress is the last choice, whatever its count.
@@ -706,7 +713,7 @@ Lane* IoThread::ChooseStickyLane(const Exchange* exchange) {
     // One that lives and does not serve this listener stays the client's for the others.
     if (best != nullptr && known == nullptr) shared_->sticky_clients->Assign(key, best->slot->id, now_ms);
   }
-  if (best == nullptr || best->is_stalled) return nullptr;
+  if (best == nullptr || best->is_stalled || best->is_full()) return nullptr;
   return best->slot->in_flight.load(std::memory_order_relaxed) < best->slot->in_flight_max ? best : nullptr;
 }
 
@@ -718,11 +725,16 @@ Lane* IoThread::FindLane(uint32_t worker_id) {
 }
 
 void IoThread::Enqueue(Exchange* exchange) {
-  if (shared_->queued.load(std::memory_order_relaxed) >= limits_.request_queue_max) {
+  if (shared_->queued.load(std::memory_order_relaxed) >= limits_.request_queue_max &&
+      shared_->queued.load(std::memory_order_relaxed) >= QueueMax()) {
+    // Those that have waited for longest are the least likely to be of use to anybody.
+    Exchange* shed = serves_newest_ && !queue_.empty() ? queue_.front() : exchange;
     stats.shed_queue_full++;
-    Withdraw(exchange);
-    exchange->connection->Fail(exchange, 503);
-    return;
+    left_unserved++;
+    HttpConnection* connection = shed->connection;
+    Withdraw(shed);
+    connection->Fail(shed, 503);
+    if (shed == exchange) return;
   }
   shared_->queued.fetch_add(1, std::memory_order_relaxed);
   exchange->state = ExchangeState::kQueued;
@@ -734,22 +746,37 @@ void IoThread::DispatchQueued() {
   // share a bit: theirs may wait for each other.
   uint64_t stuck = 0;
   bool any_serves_all = false;
-  for (auto& lane : lanes_) any_serves_all |= lane->slot->serves_all;
-  for (Exchange* exchange = queue_.front(); exchange != nullptr;) {
-    Exchange* next = queue_.Next(exchange);
+  bool any_ready = false;
+  for (auto& lane : lanes_) {
+    any_serves_all |= lane->slot->serves_all;
+    any_ready |= lane->state == Lane::State::kReady;
+    // What it has begun since the last look makes room.
+    if (lane->is_behind()) {
+      lane->Look(now_ms, now_us);
+      Pace(lane.get());
+    }
+  }
+  // Only when there was no room the last time either: after a pause without workers all of them are served.
+  NoteLeaving();
+  serves_newest_ = had_no_room_ && now_ms < left_until_ms_ && IsLate();
+  had_no_room_ = false;
+  for (Exchange* exchange = serves_newest_ ? queue_.back() : queue_.front(); exchange != nullptr;) {
+    Exchange* next = serves_newest_ ? queue_.Previous(exchange) : queue_.Next(exchange);
     uint64_t bit = uint64_t{1} << std::min(exchange->connection->listener_index, 63u);
     bool is_stuck = (stuck & bit) != 0 && exchange->sticky_key == 0;
     Lane* lane = is_stuck ? nullptr : ChooseLane(exchange);
     if (lane == nullptr) {
+      had_no_room_ = any_ready;
       // Those of other clients have other workers.
       if (exchange->sticky_key == 0) {
         if (any_serves_all && sticky.kind == StickyRule::Kind::kOff) return;
         stuck |= bit;
       }
     } else {
+      Exchange* younger = queue_.Next(exchange);
       exchange->link.Unlink();
       if (!lane->PushStored(exchange)) {
-        queue_.InsertBefore(next, exchange);
+        queue_.InsertBefore(younger, exchange);
         return;
       }
       shared_->queued.fetch_sub(1, std::memory_order_relaxed);
@@ -765,7 +792,11 @@ void IoThread::Detach(Exchange* exchange) {
   Lane* lane = exchange->lane;
   exchange->link.Unlink();
   exchange->lane = nullptr;
-  if (exchange->is_claimed) lane->claimed_count--;
+  if (exchange->is_claimed) {
+    lane->claimed_count--;
+  } else if (exchange->response_started) {
+    lane->begun_total++;
+  }
   lane->Release(exchange);
   if (lane->state == Lane::State::kDraining && lane->exchange_count == 0) ReportDrained(lane);
 }
@@ -806,7 +837,7 @@ Lane* IoThread::ChooseRefuge(const Exchange* exchange, const Lane* from) {
     if (lane->state != Lane::State::kReady || lane.get() == from || lane->is_stalled) continue;
     if (!lane->Serves(exchange->connection->listener_index)) continue;
     const uint32_t in_flight = lane->slot->in_flight.load(std::memory_order_relaxed);
-    if (in_flight >= lane->slot->in_flight_max) continue;
+    if (in_flight >= lane->slot->in_flight_max || lane->is_full()) continue;
     const uint64_t load = uint64_t{lane->waiting_count()} << 32 | in_flight;
     if (load >= best_load) continue;
     best_load = load;

@@ -178,6 +178,12 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   void DispatchQueued();
   void Detach(Exchange* exchange);
   void MoveStalled(Lane* lane);
+  // overload.cc
+  void Pace(Lane* lane);
+  void HoldBack(Lane* lane);
+  bool IsLate();
+  void NoteLeaving();
+  uint32_t QueueMax() const;
   Lane* ChooseRefuge(const Exchange* exchange, const Lane* from);
   bool WaitsLong(Lane* lane) const;
   bool IsOverdue(const Exchange* exchange) const;
@@ -233,6 +239,10 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   uint64_t accept_failing_ms_ = 0;     // since when it does, and that was logged; 0: it was not
   uint64_t full_logged_ms_ = 0;
   uint32_t room_hand_ = 0;             // where MakeRoom() looks next
+  bool had_no_room_ = false;           // requests stayed in the queue though there are workers
+  bool serves_newest_ = false;         // of the queue, and not its oldest
+  uint64_t left_until_ms_ = 0;         // until then clients are taken to leave while their requests wait
+  uint64_t leaving_looked_ms_ = 0;
   bool accepts_paused_ = false;        // there was no room for a connection that waits
   bool is_drained_reported_ = false;
   bool is_stopping_ = false;

@@ -196,6 +196,7 @@ void Lane::Look(uint64_t now_ms, uint64_t now_us) {
     claimed.PushBack(exchange);
     exchange->is_claimed = true;
     claimed_count++;
+    begun_total++;
     // Said again, and exactly, with the answer; but a worker that dies gives none.
     if (exchange->claimed_us == 0) exchange->claimed_us = now_us;
     has_moved = true;

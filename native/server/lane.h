@@ -97,6 +97,9 @@ class Lane {
   void Mark(uint64_t now_ms);
   // Requests that the worker had not started at the last look, or was given since.
   uint32_t waiting_count() const { return exchange_count - claimed_count; }
+  // Requests may be waiting for it for too long: it is given few more (overload.cc).
+  bool is_behind() const { return ahead_max != kAnyNumber; }
+  bool is_full() const { return waiting_count() >= ahead_max; }
   // It is in the middle of its records, or about to begin.
   bool is_worker_awake() const { return LoadAcquire(&control->worker_asleep) == 0; }
   // After the worker's end: lets go of the blocks in what it never read, and in what was never read of it. Not before:
@@ -127,6 +130,13 @@ class Lane {
   uint32_t claimed_count = 0;  // of those, the ones known to be started
   uint32_t progress_mark = 0;  // request_head at the last look
   uint64_t progressed_ms = 0;  // the last look that found anything moved
+  static constexpr uint32_t kAnyNumber = UINT32_MAX;
+  uint32_t ahead_max = kAnyNumber;  // requests it is given before it begins them
+  uint32_t begun_total = 0;    // requests it has begun
+  uint32_t begun_mark = 0;     // the same when it was last looked whether clients leave
+  uint32_t pace = 0;           // how many it begins in a while
+  uint32_t paced_total = 0;    // begun_total when that was taken down
+  uint64_t paced_ms = 0;       // and when that was
   bool is_stalled = false;     // it makes no progress, and has something to do
   bool needs_wake = false;
   bool is_drain_reported = false;
