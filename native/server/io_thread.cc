@@ -1069,6 +1069,7 @@ void IoThread::Stop() {
   connections_.ForEach([](HttpConnection* connection) {
     if (!connection->is_closed()) connection->Destroy();
   });
+  for (auto& lane : lanes_) lane->DropUnreadResponses();
   if (access != nullptr) access->Flush();
   waker_.Detach();
   uv_close(reinterpret_cast<uv_handle_t*>(&mail_async_), nullptr);

@@ -245,6 +245,10 @@ void Lane::DropUnread() {
     }
     at += header->length;
   }
+  DropUnreadResponses();
+}
+
+void Lane::DropUnreadResponses() {
   while (const uint8_t* at = responses.Front()) {
     if (reinterpret_cast<const RecordHeader*>(at)->kind == kRespond) {
       auto* record = reinterpret_cast<const RespondRecord*>(at);

@@ -105,6 +105,8 @@ class Lane {
   // After the worker's end: lets go of the blocks in what it never read, and in what was never read of it. Not before:
   // one that is merely fenced off may yet take what it finds.
   void DropUnread();
+  // The same of what it wrote and this thread will not read any more; the worker may be alive.
+  void DropUnreadResponses();
 
   // Requests of listener `index` may go to this worker.
   void Adopt(uint32_t index);
