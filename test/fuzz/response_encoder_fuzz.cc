@@ -159,7 +159,8 @@ void CheckCanned(Source* source, const char* date) {
   Require(!length.empty(), "a length");
   const size_t wanted = is_head ? 0 : strtoull(length.c_str(), nullptr, 10);
   Require(message.body.size() == wanted, "a body of just that length");
-  Require((FieldOf(message, "Retry-After").empty()) == (status != 503), "when to come again");
+  const bool may_come_again = status == 503 || status == 429;
+  Require(FieldOf(message, "Retry-After").empty() != may_come_again, "when to come again");
 }
 
 }  // namespace
