@@ -324,7 +324,7 @@ void IoThread::HandleWatchdog() {
   now_ms = uv_now(loop);
   uint64_t in_rings = 0;
   uint64_t since_us = 0;
-  bool any_waits = !queue_.empty();
+  bool any_waits = false;
   bool any_runs = false;
   for (auto& lane : lanes_) {
     lane->Look(now_ms, now_us);
@@ -359,6 +359,8 @@ void IoThread::HandleWatchdog() {
     stats.shed_queue_timeout++;
     connection->Fail(exchange, 503);
   }
+  // What was held back from a worker just now waits, too.
+  any_waits |= !queue_.empty();
   needs_watch_ = any_waits || any_runs || any_file_waits;
   // Who is in the middle of a batch with nobody waiting behind is only marked, for the dispatcher.
   if (!needs_watch_) return;
@@ -923,7 +925,9 @@ void IoThread::AddWorker(std::shared_ptr<WorkerSlot> slot) {
 
 void IoThread::ReadyWorker(uint32_t worker_id) {
   Lane* lane = FindLane(worker_id);
-  if (lane != nullptr && lane->state == Lane::State::kBooting) lane->state = Lane::State::kReady;
+  if (lane == nullptr || lane->state != Lane::State::kBooting) return;
+  lane->state = Lane::State::kReady;
+  lane->Mark(now_ms);
 }
 
 void IoThread::DrainWorker(uint32_t worker_id) {

@@ -203,8 +203,9 @@ void Lane::Look(uint64_t now_ms, uint64_t now_us) {
   }
   // It has read all there is and waits for events: there is nothing it could make progress with.
   const bool is_done = head == control->request_tail && !is_worker_awake();
-  if (has_moved || is_done) is_stalled = false;
-  if (has_moved) progressed_ms = now_ms;
+  if (!has_moved && !is_done) return;
+  is_stalled = false;
+  progressed_ms = now_ms;
 }
 
 bool Lane::TakeBack(Exchange* exchange) {
