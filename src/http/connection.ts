@@ -260,7 +260,8 @@ export class Connection extends Socket {
 
   /** Where Node keeps its parser; null once the connection is closed. */
   get parser(): unknown {
-    if (this.#parser === undefined) this.#parser = this.#isGone ? null : new ParserFacade(this, this.exchange)
+    if (this.#parser === undefined) this.#parser = this.#isGone ? null : new ParserFacade(this)
+    if (this.#parser instanceof ParserFacade) this.#parser.serve(this.exchange)
     return this.#parser
   }
 

@@ -17,15 +17,22 @@ export class ParserFacade {
   /** The connection it parses for; null once it is closed. */
   socket: object | null
   /** The request that is served; null once it has come and is answered. */
-  incoming: IncomingMessage | null
+  incoming: IncomingMessage | null = null
   onIncoming: (() => void) | null = ignore
   joinDuplicateHeaders: boolean | null = null;
   [index: number]: unknown
+  /** The request that it was told of last. */
+  #latest: IncomingMessage | null = null
 
-  constructor(socket: object, { req, res }: Exchange) {
+  constructor(socket: object) {
     this.socket = socket
-    this.incoming = req
     this[kOnTimeout] = ignore
+  }
+
+  /** The exchange is the one that is served now. */
+  serve({ req, res }: Exchange): void {
+    if (this.#latest === req) return
+    this.#latest = this.incoming = req
     const clear = (): void => {
       if (this.incoming !== req) return
       if (req?.readableEnded === false) req.once('end', () => process.nextTick(clear))

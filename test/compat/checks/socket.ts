@@ -432,4 +432,18 @@ export const checks = [
     await closed
     return [isMine, isStillMine, freed, parser.incoming === null, parser.onIncoming === null]
   }),
+
+  check('socket.parser knows each request of a connection', async (stage) => {
+    const seen: boolean[] = []
+    const served = await stage.serve((req, res) => {
+      seen.push((loose(req.socket) as unknown as { parser: { incoming: unknown } }).parser.incoming === req)
+      res.end()
+    })
+    const connection = await served.connect()
+    for (let count = 0; count < 2; count++) {
+      connection.write(get)
+      await connection.readResponse()
+    }
+    assert.deepEqual(seen, [true, true])
+  }),
 ]
