@@ -21,8 +21,6 @@ function need(found: Map<string, symbol>, name: string): symbol {
 
 /** IncomingMessage: how many strings of rawHeaders `headers` takes. */
 export const kHeadersCount = need(incoming, 'kHeadersCount')
-/** IncomingMessage: trailers already built, and how many strings of rawTrailers they take. */
-export const kTrailersCount = need(incoming, 'kTrailersCount')
 /** OutgoingMessage: the header table, lower-case name to [name, value]. */
 export const kOutHeaders = need(outgoing, 'kOutHeaders')
 /** OutgoingMessage: bytes of body written, counted where Node counts them. */

@@ -2,7 +2,7 @@
  * `--check-config`: whether a worker can load the application, found out by starting one. Nothing is listened on.
  */
 import type { Settings } from '../config/settings.js'
-import { type Addon, IO_CONTROL_STRIDE, type NativeServer } from '../seam/addon.js'
+import { type Addon, IO_CONTROL_STRIDE } from '../seam/addon.js'
 import { bootError } from './boot-error.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
@@ -10,21 +10,17 @@ import { LaneMemory } from './lane-memory.js'
 import { nativeLimits } from './limits.js'
 import { bootTimeout, type Failure } from './pool.js'
 import { writeStandard } from './standard-streams.js'
-import { type ListenDesk, laneBytes, type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { type ListenDesk, laneBytes, type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
 export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
   const { settings } = configuration
   const queue = new CommandQueue<WorkerEvent>()
-  const { server, ioControl } = bareServer(settings, addon)
+  const bare = bareServer(settings, addon)
   try {
     const worker = new WorkerHandle(1, 1, configuration, {
-      server,
-      laneMemory: new LaneMemory(laneBytes),
-      ioControl,
-      signal: 'SIGTERM',
+      ...bare,
       onEvent: (event) => queue.push(event),
-      onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),
       adoptions: pretence,
     })
     const failure = await bootFailure(queue, settings.bootTimeoutMs)
@@ -36,12 +32,14 @@ export async function checkApplication(configuration: Configuration, addon: Addo
     await exited(queue, settings.gracefulTimeoutMs)
     worker.terminate()
   } finally {
-    server.close()
+    bare.server.close()
   }
 }
 
+type BareContext = Pick<WorkerContext, 'server' | 'laneMemory' | 'ioControl' | 'signal' | 'onOutput'>
+
 /** For workers that are to be loaded only: nothing is listened on. */
-export function bareServer(settings: Settings, addon: Addon): { server: NativeServer; ioControl: SharedArrayBuffer } {
+export function bareServer(settings: Settings, addon: Addon): BareContext {
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
   const server = addon.createServer({
     ioThreads: settings.ioThreads,
@@ -49,7 +47,13 @@ export function bareServer(settings: Settings, addon: Addon): { server: NativeSe
     limits: nativeLimits(settings),
     onEvent: () => {},
   })
-  return { server, ioControl }
+  return {
+    server,
+    laneMemory: new LaneMemory(laneBytes),
+    ioControl,
+    signal: 'SIGTERM',
+    onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),
+  }
 }
 
 /** For a server that listens it looks as if it did. */

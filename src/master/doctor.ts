@@ -9,16 +9,14 @@ import { bareServer, bootFailure, exited, pretence } from './check.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
 import { diagnose, type Examined, type Finding } from './findings.js'
-import { LaneMemory } from './lane-memory.js'
-import { writeStandard } from './standard-streams.js'
-import { type ListenDesk, laneBytes, type WorkerEvent, WorkerHandle } from './worker-handle.js'
+import { type ListenDesk, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 // Two are enough to show what cannot be there twice.
 const workerIds = [1, 2]
 
 export async function examineApplication(configuration: Configuration, addon: Addon): Promise<Finding[]> {
   const { settings } = configuration
-  const { server, ioControl } = bareServer(settings, addon)
+  const bare = bareServer(settings, addon)
   const adoptions = listenDesk()
 
   async function examine(id: number): Promise<Examined> {
@@ -26,12 +24,8 @@ export async function examineApplication(configuration: Configuration, addon: Ad
     const warnings: string[] = []
     let facts: AppFacts | undefined
     const worker = new WorkerHandle(id, 1, configuration, {
-      server,
-      laneMemory: new LaneMemory(laneBytes),
-      ioControl,
-      signal: 'SIGTERM',
+      ...bare,
       onEvent: (event) => queue.push(event),
-      onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),
       adoptions,
       onFacts: (next) => {
         facts = next
@@ -63,7 +57,7 @@ export async function examineApplication(configuration: Configuration, addon: Ad
     const examined = await Promise.all(workerIds.map(examine))
     return diagnose(examined, { workers: settings.workers, isSticky: settings.sticky !== undefined })
   } finally {
-    server.close()
+    bare.server.close()
   }
 }
 

@@ -3,13 +3,12 @@
  * address is bound once and shared, and what the servers say of themselves is true.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { within } from '../support/deadline.js'
+import { freePort } from '../support/free-port.js'
 import { type Hornet, runHornet, startHornet } from '../support/hornet.js'
 import { connect, get, message, type Target } from '../support/http.js'
 import { root } from '../support/root.js'
@@ -19,16 +18,6 @@ const script = join(root, 'test/adopt/fixtures/script.cjs')
 /** Runs the script without a --bind, so that its own addresses count. */
 function start(how: string, port: number | string = 0, ...rest: string[]): Promise<Hornet> {
   return startHornet({ listeners: 0, args: ['-w', '2', script, '--', how, String(port), ...rest] })
-}
-
-/** A port that was free a moment ago: for those who must be told one. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function bothReady(hornet: Hornet): Promise<void> {

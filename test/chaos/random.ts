@@ -1,21 +1,12 @@
 /**
  * Chance that can be had again: the same seed gives the same numbers.
  */
+import { Mulberry32 } from '../support/random.js'
 
-export class Random {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
-  /** From 0 up to, not including, 1. Mulberry32. */
+export class Random extends Mulberry32 {
+  /** From 0 up to, not including, 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = this.#state
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    return this.draw() / 2 ** 32
   }
 
   /** From `min` to `max`, both included. */

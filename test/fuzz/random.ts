@@ -1,18 +1,10 @@
-/** Random numbers that a seed repeats (mulberry32). */
-export class Random {
-  #state: number
+/** What generators of input draw. */
+import { Mulberry32 } from '../support/random.js'
 
-  constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
+export class Random extends Mulberry32 {
   /** From 0 up to 2 ** 32 - 1. */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = this.#state
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return (mixed ^ (mixed >>> 14)) >>> 0
+    return this.draw()
   }
 
   /** From 0 up to, and without, `end`. */

@@ -3,15 +3,14 @@
  * and connections made in between wait for it; what ends in order, or cannot start, ends the guard as well.
  */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { restartDelayMs } from '../../src/master/guard.js'
 import { holdRequest } from '../signals/held-request.js'
 import { within } from '../support/deadline.js'
+import { freePort } from '../support/free-port.js'
 import { type Hornet, runHornet, startHornet } from '../support/hornet.js'
 import { get, type Target } from '../support/http.js'
 import { startLoad } from '../support/load.js'
@@ -27,15 +26,6 @@ after(() => rmSync(folder, { recursive: true }))
 async function server(hornet: Hornet, from = 0): Promise<number> {
   const [, pid] = await hornet.waitForLog(/\[(\d+)\] \[info\] worker 1 ready/, { from })
   return Number(pid)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Neither the server nor the guard holds the port any more. */

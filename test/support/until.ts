@@ -1,15 +1,11 @@
 /**
- * Waiting for a fact that nobody announces: asked for again and again, under a deadline.
+ * Waiting for a fact that nobody announces, and that is true or not: `eventually` for a condition.
  */
 import { setImmediate } from 'node:timers/promises'
-import { defaultDeadlineMs } from './deadline.js'
+import { defaultDeadlineMs, eventually } from './deadline.js'
 
 export async function until(isTrue: () => boolean, what: string, ms = defaultDeadlineMs): Promise<void> {
-  const deadlineMs = performance.now() + ms
-  while (!isTrue()) {
-    if (performance.now() > deadlineMs) throw new Error(`no ${what} within ${ms} ms`)
-    await setImmediate()
-  }
+  await eventually(what, () => isTrue() || undefined, undefined, ms)
 }
 
 /** Lets the event loop turn this often. */
