@@ -196,12 +196,15 @@ void HttpConnection::HandleReadable() {
   bytes_read_ += count;
   if (ignores_input_) {
     needs_linger_ = true;
-    if (count > discard_left_) {
+    if (count <= discard_left_) {
+      discard_left_ -= count;
+    } else if (state_ == State::kLingering) {
       // Still sending after all that: it gets its reset.
       CloseNow();
-      return;
+    } else {
+      // Not before the answer that it is to get.
+      WatchReadable(false);
     }
-    discard_left_ -= count;
     return;
   }
   size_t length = kept + count;
@@ -490,6 +493,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   bool has_more = head.framing != BodyFraming::kChunked && body_length < length - used;
   bool keep_alive = head.keep_alive && (!host_->is_draining || has_more);
   exchange->keep_alive = keep_alive;
+  sends_no_more_ = !head.keep_alive;
   exchange->header_count = head.field_count;
   exchange->target_length = head.target_length;
   exchange->sticky_key = StickyKey(host_->sticky, head, data, host_->request_peer, host_->request_peer_length);
@@ -1245,7 +1249,7 @@ void HttpConnection::Flush() {
   if (state_ != State::kOpen) return;
   if (first_ == nullptr && !is_receiving_body_) {
     if (peer_ended_ || (host_->is_draining && !host_->keeps_idle && !is_fresh_ && input_length_ == 0)) {
-      CloseNow();
+      FinishClosing();
       return;
     }
   }
@@ -1339,13 +1343,16 @@ void HttpConnection::Abort() {
   CloseNow();
 }
 
+// What comes to a closed socket is answered by a reset, which can cost the peer the answer it has not read yet
+// (RFC 9112 section 9.6). So a peer that may be sending is told of the end first, and its input taken in for a while.
 void HttpConnection::FinishClosing() {
-  if (peer_ended_ || (!needs_linger_ && input_length_ == 0)) {
+  if (peer_ended_ || (sends_no_more_ && !needs_linger_ && input_length_ == 0)) {
     CloseNow();
     return;
   }
   state_ = State::kLingering;
   ignores_input_ = true;
+  discard_left_ = kLingerBytesMax;
   DropInput();
   ShutdownWrite();
   WatchReadable(true);

@@ -40,9 +40,9 @@ constexpr uint32_t kOutLowBytes = 64 * 1024;
 constexpr uint32_t kOutHighBytes = 256 * 1024;
 // A request body nobody reads is read and thrown away up to this many bytes to save the connection; beyond, it closes.
 constexpr uint64_t kDiscardBytesMax = 256 * 1024;
-// After a refusal the input is drained, so that the answer is not lost to a reset, at most for so long and so much.
+// After the last answer the input is drained, so that it is not lost to a reset, at most for so long and so much.
 constexpr uint64_t kLingerMs = 2000;
-constexpr uint64_t kLingerBytesMax = 1024 * 1024;
+constexpr uint64_t kLingerBytesMax = 16 * 1024 * 1024;
 // A peer that finished sending may still read: its end of file may have come right behind the request, and have been
 // read in the middle of the response. Whether it left altogether shows only when we write, so after so long without a
 // byte to write its requests are dropped.
@@ -334,7 +334,8 @@ class HttpConnection final : public Connection {
   bool is_client_counted_ = false;     // among the connections of the client that address_text_ names
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
-  bool needs_linger_ = false;          // the peer may still be sending: do not reset what we answered
+  bool needs_linger_ = false;          // the peer is still sending: do not reset what we answered
+  bool sends_no_more_ = false;         // and it said that it would not, in the last request's head
   bool peer_ended_ = false;
   bool is_fresh_ = true;               // no request yet
   bool is_fault_waiting_ = false;      // what comes next is refused, and waits for earlier responses
