@@ -17,6 +17,9 @@
       'defines': [
         'NAPI_VERSION=8',
         'NAPI_DISABLE_CPP_EXCEPTIONS',
+        # A worker may be terminated while it loads the addon: then nothing can be thrown there any more, and
+        # node-addon-api would end the process over that.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags': [
         '-Wall',

@@ -3,6 +3,7 @@
  * goes first, a local build second.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -87,5 +88,12 @@ describe('addon loader', () => {
     lay('prebuilds/plan9-x64/hornet.node', true)
     lay(prebuilt.replace('hornet.node', 'hornet.musl.node'), true)
     assert.match(refusal().message, /there is no prebuilt binary/)
+  })
+
+  test('a thread that is terminated while it loads the addon takes nothing with it', () => {
+    const script = join(root, 'test/package/fixtures/terminate.mjs')
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [script, join(root, local), '200'])
+    assert.deepEqual([status, signal], [0, null], stderr.toString())
+    assert.ok(Number(stdout.toString()) > 0, 'none was terminated in time')
   })
 })
