@@ -1,8 +1,8 @@
 /**
  * `res`: Node's own ServerResponse, built by Node's constructor. Two roads lead to the wire:
  *
- * - lean: `end(body)` with nothing written before. Head and body become one record; the I/O thread adds Date,
- *   Connection and the length. This is where a server spends its life.
+ * - lean: `end(body)` with nothing written before. Head and body (if the status and method allow one) become one record;
+ *   the I/O thread adds Date, Connection and the length. This is where a server spends its life.
  * - raw: everything else. Node's own code frames the bytes and writes them to the stand-in socket (connection.ts), which
  *   passes them on. Trailers, interim responses, chunks, corking, backpressure: all Node's.
  *
@@ -159,15 +159,14 @@ function isLeanable(res: Message): boolean {
   return (
     // Node's own code reports to the observers of perf_hooks.
     (res as unknown as Record<symbol, unknown>)[kStatistics] === undefined &&
-    res._hasBody &&
-    res.shouldKeepAlive &&
     !res.maxRequestsOnConnectionReached &&
     !res._removedConnection &&
     !res._removedContLen &&
     !res._removedTE &&
     !res.strictContentLength &&
-    res.useChunkedEncodingByDefault &&
-    res.statusCode >= 200
+    res.statusCode >= 200 &&
+    // Then a body that is thrown away is an error.
+    (res._hasBody || !res[kRejectNonStandardBodyWrites])
   )
 }
 
@@ -225,21 +224,37 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
     }
   }
   if (text.length > LEAN_HEAD_MAX) return false
+  const hasBody = res._hasBody
   if (!isPlain) {
     isPlain = isPlainText(text)
     // Node writes such a head in the encoding of the text behind it, if it is text; the lean road writes latin1.
     const body = res[kEndChunk]
-    if (!isPlain && (body === none || (typeof body === 'string' && body !== ''))) return false
+    if (!isPlain && (!hasBody || body === none || (typeof body === 'string' && body !== ''))) return false
   }
+  // Which a client of HTTP/1.0 does not know.
+  const canChunk = res.useChunkedEncodingByDefault
+  let isLast = !res.shouldKeepAlive
   if (length === -1) {
-    // As in Node: a head made by end() knows its length, one made before does not.
-    flags |= res[kEndChunk] !== none ? RESPOND_FLAG_LENGTH : RESPOND_FLAG_CHUNKED
-    if (res[kEndChunk] === none) res.chunkedEncoding = true
+    if (!canChunk) {
+      // Without a length only the connection's end can end a body.
+      isLast = true
+    } else if (hasBody) {
+      // As in Node: a head made by end() knows its length, one made before does not.
+      flags |= res[kEndChunk] !== none ? RESPOND_FLAG_LENGTH : RESPOND_FLAG_CHUNKED
+      if (res[kEndChunk] === none) res.chunkedEncoding = true
+    }
   } else if (!Number.isSafeInteger(length) || length < 0) {
     return false
-  } else {
+  } else if (hasBody) {
     res._contentLength = length
+  } else if (res.req.method !== 'HEAD') {
+    // A status without a body announces one: not here to be judged.
+    return false
+  } else {
+    // That of the body which is left out.
+    length = -1
   }
+  if (isLast) res._last = true
   res._header = text
   res[kRoad] = Road.Lean
   res[kLeanFlags] = flags
@@ -333,7 +348,7 @@ function end(this: Message, ...args: unknown[]): unknown {
     this.statusCode,
     this._header as string,
     this[kIsPlain],
-    (chunk as string | Uint8Array) || '',
+    (this._hasBody && (chunk as string | Uint8Array)) || '',
     this[kLeanLength],
   )
   if (sent < 0) {
