@@ -18,7 +18,6 @@ std::mutex registry_mutex;
 std::map<uint32_t, std::shared_ptr<Server>> registry;
 uint32_t next_handle = 1;
 
-constexpr int64_t kExternalHandicapBytes = 40 * 1024 * 1024;
 
 uint32_t GetUint32(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Uint32Value();
@@ -724,11 +723,7 @@ Napi::Value WorkerPort::Unref(const Napi::CallbackInfo&) {
 Napi::Value WorkerPort::TakeBlock(const Napi::CallbackInfo& info) {
   Block* block =
       Block::FromHalves(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
-  // V8 starts to collect when external memory has grown by 64 MiB. A moment's extra weight makes it begin at half of
-  // that: a long upload is one garbage buffer after another.
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), kExternalHandicapBytes);
   Napi::Buffer<char> copy = Napi::Buffer<char>::Copy(info.Env(), block->data(), block->length);
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -kExternalHandicapBytes);
   block->Drop();
   return copy;
 }
