@@ -464,6 +464,7 @@ Exchange* HttpConnection::AppendExchange() {
   }
   if (last_ == nullptr) {
     first_ = exchange;
+    first_since_ms_ = 0;
     exchange->out_start = OutPosition();
   } else {
     last_->next = exchange;
@@ -1120,6 +1121,7 @@ void HttpConnection::PopFinished() {
       return;
     }
     if (first_ != nullptr) {
+      first_since_ms_ = host_->now_ms;
       first_->out_start = OutPosition();
       out.Splice(&first_->out);
     }
@@ -1358,6 +1360,9 @@ void HttpConnection::FinishClosing() {
   WatchReadable(true);
   host_->wheel.Set(&timer, host_->now_ms + kLingerMs);
   SetPhase(ConnectionPhase::kClosing);
+  // To the application it is over with the last answer.
+  host_->HandleConnectionClosed(this);
+  watchers.clear();
 }
 
 void HttpConnection::CloseNow() {
@@ -1368,6 +1373,7 @@ void HttpConnection::CloseNow() {
     Settle(exchange, exchange->out_end <= bytes_written_);
   }
   DropFrom(first_);
+  const bool is_told = state_ == State::kLingering && options_->offers_connections;
   state_ = State::kClosed;
   SetPhase(ConnectionPhase::kNone);
   if (is_client_counted_) {
@@ -1382,7 +1388,7 @@ void HttpConnection::CloseNow() {
   DropInput();
   dirty_link.Unlink();
   host_->wheel.Cancel(&timer);
-  host_->HandleConnectionClosed(this);
+  if (!is_told) host_->HandleConnectionClosed(this);
   watchers.clear();
   Connection::Close(&host_->pool);
 }
@@ -1467,7 +1473,10 @@ uint64_t HttpConnection::RequestDeadlineMs() const {
   if (limit_ms == 0 || first_ == nullptr || tunnel_ != nullptr || state_ != State::kOpen) return TimerEntry::kNever;
   // A file takes as long as its client needs, and no worker's time; its own waits have an end (file_server.h).
   if (first_->transfer != nullptr) return TimerEntry::kNever;
-  return first_->begun_us / 1000 + limit_ms + 1;
+  const uint64_t deadline = first_->begun_us / 1000 + limit_ms + 1;
+  if (first_since_ms_ == 0) return deadline;
+  const uint64_t turn_end = first_since_ms_ + kTurnMs;
+  return deadline > turn_end ? deadline : turn_end;
 }
 
 // Whoever kept it: a worker, which is told that nobody waits any more, the queue, or the client with its body.

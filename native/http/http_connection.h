@@ -50,6 +50,9 @@ constexpr uint64_t kHalfCloseMs = 1000;
 // What is refused behind unfinished requests waits so long for their responses; then it takes the connection from
 // them.
 constexpr uint64_t kFaultWaitMs = 100;
+// A response that could not be written behind one that took all of --request-timeout has so long for that, once it is
+// its turn.
+constexpr uint64_t kTurnMs = 100;
 // Input that the connections of a thread may hold together: heads that are not whole, requests sent ahead. Beyond it,
 // heads larger than kSmallHeadBytes that do not end are refused (431), and little is read ahead.
 constexpr size_t kInputBytesMax = 64 * 1024 * 1024;
@@ -312,6 +315,7 @@ class HttpConnection final : public Connection {
   Exchange* unwritten_first_ = nullptr;  // answered; bytes of the response may wait for the peer
   Exchange* unwritten_last_ = nullptr;
   uint64_t bytes_written_ = 0;         // since the connection was accepted
+  uint64_t first_since_ms_ = 0;        // when the response of first_ could be written; 0: since it began
   uint64_t head_started_us_ = 0;       // as head_started_ms_
   AccessNote* refused_note_ = nullptr; // for the request that is being refused; within RefuseHead() only
   Exchange* tunnel_ = nullptr;         // the only exchange, from when the connection is a tunnel

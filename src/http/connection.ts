@@ -58,7 +58,7 @@ export class Connection extends Socket {
   /** Requests whose bodies broke off, and which break off with the connection. */
   readonly broken: Exchange[] = []
   /** Responses of later requests that wait for their turn to write. */
-  readonly waiting: ServerResponse[] = []
+  waiting: ServerResponse[] = []
   /** Bytes sent to the I/O thread and not yet credited. */
   outstanding = 0
   #peername: object = noAddress

@@ -35,6 +35,11 @@ export class Exchange implements StartedExchange {
   res: ServerResponse | null = null
   /** The stand-in for the connection's socket, once someone asked for it. */
   connection: Connection | null = null
+  /** Requests of the same connection that run in this worker and are not answered: the one before, and the one after. */
+  before: Exchange | null = null
+  after: Exchange | null = null
+  /** Answered while one before it was not. */
+  wasEarly = false
   /** Bytes of a streamed body the application has not taken yet. */
   unread = 0
   /** The whole request has arrived and was pushed. */

@@ -107,6 +107,8 @@ export class ServerCore implements InboxHandler {
   readonly #outboxes: Outbox[] = []
   /** By I/O thread, then by exchange slot: what runs now. */
   readonly #exchanges: (Exchange | null)[][]
+  /** By I/O thread, then by connection slot: of the requests that run, the one that came last. */
+  readonly #latest: (Exchange | null)[][]
   /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
   readonly #connections: Map<number, Connection>[]
   readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
@@ -125,6 +127,7 @@ export class ServerCore implements InboxHandler {
     this.#options = options
     this.#lanes = lanes
     this.#exchanges = lanes.map(() => [])
+    this.#latest = lanes.map(() => [])
     this.#connections = lanes.map(() => new Map())
     this.inbox = new Inbox(lanes, this)
   }
@@ -252,6 +255,7 @@ export class ServerCore implements InboxHandler {
     exchange.req = req
     exchange.res = res
     this.#exchanges[exchange.lane.ioThread][exchange.index] = exchange
+    this.#line(exchange)
     this.#running++
     const isStreamed = (exchange.flags & REQUEST_FLAG_BODY_STREAMED) !== 0
     if (isStreamed) {
@@ -358,6 +362,7 @@ export class ServerCore implements InboxHandler {
   handleAbort(lane: Lane, index: number, generation: number, reason: number): void {
     const exchange = this.#find(lane, index, generation)
     if (exchange === null) return
+    const { before, after } = exchange
     this.#forget(exchange)
     if (exchange.isTunnel) {
       exchange.isOver = true
@@ -377,7 +382,11 @@ export class ServerCore implements InboxHandler {
         return
       }
     }
+    // The connection goes on, or has others to answer first.
+    const isSevered = reason === ABORT_REASON_TIMEOUT || (reason === ABORT_REASON_FAULT && before !== null)
+    if (isSevered) this.#sever(exchange, before, after)
     this.#guard(() => this.#abort(lane, exchange, reason))
+    if (isSevered && after !== null) this.passTurn(after)
   }
 
   /** The application destroyed the stand-in: its request breaks off now, as with a socket, and not when we are told. */
@@ -397,23 +406,75 @@ export class ServerCore implements InboxHandler {
       connection ??= this.connectionOf(exchange)
     }
     exchange.isOver = exchange.isAborted = true
-    if (reason === ABORT_REASON_TIMEOUT) this.#sever(exchange)
-    else if (connection?.exchange === exchange) connection.handleGone(reason)
+    if (connection?.exchange === exchange) connection.handleGone(reason)
     if (req !== null && !req.destroyed) req.destroy(abortError())
     this.#emitClose(res as Message)
   }
 
   /**
-   * The request has lost its connection, which goes on to carry others: they get another stand-in. To what the
-   * application does with the one it may have seen (Node destroys it together with the request) nobody listens.
+   * The request has lost its connection, which goes on to carry those before it and those after it. What they share with
+   * it stays with those before; those after get another stand-in. To what the application does with the one it may have
+   * seen (Node destroys it together with the request) nobody listens.
    */
-  #sever(exchange: Exchange): void {
+  #sever(exchange: Exchange, before: Exchange | null, after: Exchange | null): void {
     const connections = this.#connections[exchange.lane.ioThread]
     const shown = connections.get(exchange.connectionIndex)
     const isIts = shown !== undefined && (shown === exchange.connection || shown.exchange === exchange)
-    if (isIts) connections.delete(exchange.connectionIndex)
-    exchange.connection = isIts ? shown : new Connection(exchange)
+    exchange.isOver = exchange.isAborted = true
+    if (!isIts || before !== null) {
+      if (shown !== undefined) {
+        shown.waiting = shown.waiting.filter((res) => res !== exchange.res)
+        if (shown.exchange === exchange && before !== null) shown.exchange = before
+      }
+      exchange.connection = new Connection(exchange)
+    } else {
+      connections.delete(exchange.connectionIndex)
+      exchange.connection = shown
+      const waiting = shown.waiting.splice(0)
+      for (let other = after; other !== null; other = other.after) {
+        if (other.connection === shown) other.connection = null
+      }
+      for (const res of waiting) this.connectionOf(exchangeOf(res) as Exchange).waiting.push(res)
+    }
     exchange.connection.handleGone(ABORT_REASON_GONE)
+  }
+
+  /** Puts a request behind those of its connection that run here. */
+  #line(exchange: Exchange): void {
+    const latest = this.#latest[exchange.lane.ioThread]
+    const last = latest[exchange.connectionIndex]
+    if (last !== undefined && last !== null && last.connectionGeneration === exchange.connectionGeneration) {
+      exchange.before = last
+      last.after = exchange
+    }
+    latest[exchange.connectionIndex] = exchange
+  }
+
+  /** Takes it out of that line: its response is complete, or will never be. */
+  #leaveLine(exchange: Exchange): void {
+    const { before, after } = exchange
+    if (before !== null) {
+      before.after = after
+      exchange.wasEarly = true
+      exchange.before = null
+    }
+    if (after !== null) {
+      after.before = before
+      exchange.after = null
+    }
+    const latest = this.#latest[exchange.lane.ioThread]
+    if (latest[exchange.connectionIndex] === exchange) latest[exchange.connectionIndex] = before
+  }
+
+  /** The response of `exchange` gets the stand-in, if its turn has come and it waits for that. */
+  passTurn(exchange: Exchange): void {
+    const { connection, before, res } = exchange
+    if (before !== null || connection === null || res === null || connection._httpMessage !== null) return
+    const at = connection.waiting.indexOf(res)
+    if (at === -1) return
+    connection.waiting.splice(at, 1)
+    connection.exchange = exchange
+    this.#guard(() => res.assignSocket(connection as never))
   }
 
   handleCredit(lane: Lane, index: number, generation: number, bytes: number): void {
@@ -455,7 +516,8 @@ export class ServerCore implements InboxHandler {
   assignSocket(res: Message, exchange: Exchange): void {
     const connection = this.connectionOf(exchange)
     res.prependListener('finish', () => this.#finishRaw(res, exchange))
-    if (connection._httpMessage !== null) {
+    // Whoever is the first to write: what is not the first of its connection gets neither credit nor to the client.
+    if (connection._httpMessage !== null || exchange.before !== null) {
       connection.waiting.push(res)
       return
     }
@@ -465,7 +527,11 @@ export class ServerCore implements InboxHandler {
 
   /** The lean road's end: events are owed, but not inside the application's call of end(). */
   finishLater(res: Message, exchange: Exchange): void {
+    const { after, before } = exchange
     this.#forget(exchange)
+    if (after !== null && before === null && after.connection !== null) {
+      process.nextTick(passTurn, this, after)
+    }
     if (res._eventsCount > 0) {
       // Behind the ticks that the application asked for before it ended the response, and before those after it.
       process.nextTick(finishHeard, this, res)
@@ -508,7 +574,8 @@ export class ServerCore implements InboxHandler {
     // Where Node's own 'finish' notes it.
     if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
-    if (res._last) exchange.connection?.closeAfterResponse()
+    // Those before it are still to be written; then the I/O thread closes the connection, and tells us.
+    if (res._last && !exchange.wasEarly) exchange.connection?.closeAfterResponse()
     exchange.isFinished = true
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     // Someone may wait for its end; a body nobody reads must not stay.
@@ -532,10 +599,12 @@ export class ServerCore implements InboxHandler {
     const connection = this.connectionOf(exchange)
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     const isLast = res._last || !hasWholeBody(res, connection)
+    const { after } = exchange
     if (!isLast && isBodyWanted(exchange, req)) {
       // The I/O thread throws the rest of a body away once the response has ended; this one is still read, or else
       // dumped, as Node does, so that whoever listens hears of its end.
       exchange.isAnswered = true
+      this.#leaveLine(exchange)
       if (!req._consumed) req._dump()
       // As long as it is read: a reader that stopped would keep the connection, and a worker that is to end, for ever.
       exchange.patience = setTimeout(
@@ -553,10 +622,7 @@ export class ServerCore implements InboxHandler {
     exchange.isFinished = true
     if (isLast) connection.closeAfterResponse()
     process.nextTick(() => this.#emitClose(res))
-    const next = connection.waiting.shift() as Message | undefined
-    if (next === undefined) return
-    connection.exchange = exchangeOf(next) as Exchange
-    next.assignSocket(connection as never)
+    if (after !== null) this.passTurn(after)
   }
 
   /** The whole request has come; its response may have ended before. */
@@ -587,6 +653,7 @@ export class ServerCore implements InboxHandler {
     const table = this.#exchanges[exchange.lane.ioThread]
     if (table[exchange.index] !== exchange) return
     table[exchange.index] = null
+    this.#leaveLine(exchange)
     this.#running--
     if (this.#running === 0 && this.#onIdle !== null) {
       const onIdle = this.#onIdle
@@ -594,6 +661,10 @@ export class ServerCore implements InboxHandler {
       onIdle()
     }
   }
+}
+
+function passTurn(core: ServerCore, exchange: Exchange): void {
+  core.passTurn(exchange)
 }
 
 function finishHeard(core: ServerCore, res: Message): void {

@@ -67,6 +67,22 @@ test('before the head of the response, after it, and with a streamed body', asyn
   assert.doesNotMatch(hornet.stderr, /died|blocked/)
 })
 
+test('requests behind one that times out keep the connection that they share with it', async () => {
+  await using hornet = await startHornet({ app, args: ['--workers', '1', '--request-timeout', '300ms'] })
+  const connection = await connect(hornet)
+  // All are over the socket: the last two wait behind the first, one begun after it and one that holds the socket.
+  const paths = ['/never?socket', '/socket', '/keep-socket?socket', '/socket']
+  connection.write(Buffer.concat(paths.map((path) => message('GET', path))))
+  assert.equal((await connection.readResponse()).status, 504)
+  for (const path of paths.slice(1)) {
+    const { status, text } = await connection.readResponse()
+    assert.deepEqual([status, text], [200, 'open'], path)
+  }
+  connection.write(message('GET', '/socket'))
+  assert.equal((await connection.readResponse()).text, 'open')
+  connection.destroy()
+})
+
 test('while it waits for a worker, also one that is busy', async () => {
   await using hornet = await startHornet({
     app,

@@ -93,6 +93,17 @@ test('a server that shuts down', async () => {
   assert.deepEqual(await leaving.exited, { code: 0, signal: null })
 })
 
+test('the application hears of the end at once, whatever its client does', async () => {
+  const connection = await connect(hornet)
+  connection.pause()
+  connection.write(message('GET', '/closing-socket/heard'))
+  const { text } = await get(hornet, '/seen/events/heard')
+  const [event, ms] = JSON.parse(text)
+  assert.equal(event, 'socket close')
+  assert.ok(ms < 1500, `after ${ms} ms`)
+  connection.destroy()
+})
+
 test('a client that stays is not waited for', async () => {
   const connection = await connect(hornet)
   connection.pause()

@@ -76,6 +76,46 @@ test('safe methods run side by side', async () => {
   connection.destroy()
 })
 
+test('an answer that ends the connection, made before an earlier one is begun, waits for all of that', async () => {
+  // Its length is known and it is none, so both go over the connection's socket.
+  const last = message('GET', '/pieces', { Connection: 'close' })
+  for (const [name, late] of [
+    ['closed-by-client', last],
+    ['closed-by-server', message('GET', '/closing/last')],
+  ] as const) {
+    await get(hornet, '/seen/journal')
+    const connection = await connect(hornet)
+    connection.write(Buffer.concat([message('GET', `/stream/${name}`), message('GET', '/text/second'), late]))
+    while (!(await get(hornet, '/seen/journal')).text.includes('text second'));
+    // By now the last one is answered, too: it was read with the others.
+    assert.equal((await get(hornet, '/text/turn')).text, 'turn')
+    await release(name)
+    assert.equal((await connection.readResponse()).text, `${name},two,three`)
+    assert.equal((await connection.readResponse()).text, 'second')
+    const { text, headers } = await connection.readResponse()
+    assert.deepEqual([text, headers.connection], [late === last ? 'one,two,three' : 'last', 'close'])
+    assert.equal((await connection.readToEnd()).length, 0)
+  }
+})
+
+test('a large answer that is begun before an earlier one, whichever way that is written', async () => {
+  for (const [path, text] of [
+    ['/stream/ahead-of-large', 'ahead-of-large,two,three'],
+    ['/hold/ahead-of-large', 'ahead-of-large'],
+  ]) {
+    const connection = await connect(hornet)
+    await get(hornet, '/seen/journal')
+    connection.write(Buffer.concat(['/download/3', path, '/download/2', '/pieces'].map((each) => message('GET', each))))
+    assert.equal((await connection.readResponse()).body.length, 3 * 1024 * 1024)
+    while (!(await get(hornet, '/seen/journal')).text.includes('begin ahead-of-large'));
+    await release('ahead-of-large')
+    assert.equal((await connection.readResponse()).text, text)
+    assert.equal((await connection.readResponse()).body.length, 2 * 1024 * 1024)
+    assert.equal((await connection.readResponse()).text, 'one,two,three')
+    connection.destroy()
+  }
+})
+
 test('bodies between pipelined requests end where they say', async () => {
   const connection = await connect(hornet)
   const chunked = 'GET /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'
