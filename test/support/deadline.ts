@@ -62,7 +62,7 @@ export async function asked(
   detail?: () => string,
   ms = defaultDeadlineMs,
 ): Promise<void> {
-  const deadline = performance.now() + ms
+  const deadline = performance.now() + ms * deadlineFactor
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error(`no ${what} within ${ms} ms${detail ? `\n${detail()}` : ''}`)
   }
