@@ -35,7 +35,8 @@ async function withstands(
   for (const connection of connections) connection.destroy()
   await besieged.isQuiet()
   assert.equal((await besieged.seen()) - besieged.others - unseen, requests)
-  assert.ok(grown < grownMiB, `${grown.toFixed(1)} MiB`)
+  // The address sanitizer keeps what was freed.
+  if (process.env.TEST_SANITIZER === undefined) assert.ok(grown < grownMiB, `${grown.toFixed(1)} MiB`)
 }
 
 const ended = async (connection: RawConnection) => (await connection.readToEnd()).toString('latin1', 0, 12)
