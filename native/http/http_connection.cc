@@ -1059,6 +1059,14 @@ void HttpConnection::Destroy() {
   Abort();
 }
 
+void HttpConnection::GiveUp() {
+  while (state_ == State::kOpen && first_ != nullptr && !first_->is_tunnel && !first_->response_started) {
+    host_->Withdraw(first_);
+    Fail(first_, 503);
+  }
+  Destroy();
+}
+
 void HttpConnection::AnswerCanned(Exchange* exchange, int status, bool close) {
   char text[kCannedBytesMax];
   size_t length = EncodeCanned(status, exchange->method == Method::kHead, close, host_->date, text);

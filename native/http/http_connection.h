@@ -201,6 +201,8 @@ class HttpConnection final : public Connection {
   void Fail(Exchange* exchange, int status);
   // The worker of a started response died, or asked for it: the peer must see that it was cut short.
   void Destroy();
+  // The server stops: says so to those who wait for an answer that is not begun, and closes.
+  void GiveUp();
   // End of a turn: writes what was queued, then closes, credits or goes on with input.
   void Flush();
   void StartDraining();

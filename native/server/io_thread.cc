@@ -1066,12 +1066,12 @@ void IoThread::CheckDrained() {
 }
 
 void IoThread::Stop() {
-  is_stopping_ = true;
+  is_stopping_ = is_draining = true;
   is_drained_reported_ = true;
   for (Acceptor* acceptor : acceptors_) acceptor->Close();
   acceptors_.clear();
   connections_.ForEach([](HttpConnection* connection) {
-    if (!connection->is_closed()) connection->Destroy();
+    if (!connection->is_closed()) connection->GiveUp();
   });
   for (auto& lane : lanes_) lane->DropUnreadResponses();
   if (access != nullptr) access->Flush();

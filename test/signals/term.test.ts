@@ -73,6 +73,39 @@ test('TERM while no worker is ready yet', async () => {
   assert.deepEqual(await hornet.exited, { code: 0, signal: null })
 })
 
+test('whose answer is not begun when the server gives up is told so', async () => {
+  const booting = { app: 'test/signals/fixtures/never-ready.mjs', args: ['--workers', '1', '--health', '/health'] }
+  const late = {
+    app: 'test/http/fixtures/app.mjs',
+    args: ['--workers', '1', '--worker-connections', '1', '--graceful-timeout', '100ms'],
+  }
+  for (const [options, signal] of [
+    [booting, 'SIGTERM'],
+    [booting, 'SIGINT'],
+    [late, 'SIGTERM'],
+    [late, 'SIGINT'],
+  ] as const) {
+    await using hornet = await startHornet(options)
+    const connection = await connect(hornet)
+    connection.write(Buffer.concat([message('GET', '/hold/a'), message('GET', '/hold/b')]))
+    const other = await connect(hornet)
+    other.write(message('GET', '/hold/c'))
+    // Behind them in the accept queue and in the thread's work: they have been read.
+    if (options === booting) await get(hornet, '/health/live')
+    else await hornet.waitForLog(/worker 1 ready/)
+    hornet.signal(signal)
+    const answers = []
+    for (const each of [connection, connection, other]) answers.push(await each.readResponse())
+    assert.deepEqual([answers[1].headers.connection, answers[2].headers.connection], ['close', 'close'])
+    // At most one was begun, and ended with its worker.
+    const shed = answers.filter(({ status, headers }) => status === 503 && headers['retry-after'] === '1')
+    const failed = answers.filter(({ status }) => status === 502)
+    assert.ok(shed.length + failed.length === 3 && failed.length <= (options === booting ? 0 : 1))
+    for (const each of [connection, other]) assert.equal((await each.readToEnd()).length, 0)
+    assert.deepEqual(await hornet.exited, { code: 0, signal: null })
+  }
+})
+
 test('INT and QUIT do not wait for requests in flight', async () => {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     await using hornet = await startHornet({ app, args: ['--workers', '2'] })
