@@ -1,11 +1,9 @@
 #include <fcntl.h>
 #include <napi.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include <cerrno>
 
+#include "addon/process_memory.h"
 #include "addon/server_object.h"
 #include "addon/standard_streams.h"
 #include "ring/fingerprint.h"
@@ -38,14 +36,6 @@ static Napi::Value DuplicateFd(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), fd < 0 ? -errno : fd);
 }
 
-// glibc keeps what threads free in arenas of theirs, also when they have ended; other allocators need not be told.
-static Napi::Value TrimMemory(const Napi::CallbackInfo& info) {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-  return info.Env().Undefined();
-}
-
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* constructors = new Constructors;
   constructors->server = Napi::Persistent(ServerObject::Define(env));
@@ -55,8 +45,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("createServer", Napi::Function::New<CreateServer>(env, "createServer"));
   exports.Set("attachWorker", Napi::Function::New<AttachWorker>(env, "attachWorker"));
   DefineStandardStreams(env, exports);
+  DefineProcessMemory(env, exports);
   exports.Set("notifyManager", Napi::Function::New<NotifyManager>(env, "notifyManager"));
-  exports.Set("trimMemory", Napi::Function::New<TrimMemory>(env, "trimMemory"));
   exports.Set("duplicateFd", Napi::Function::New<DuplicateFd>(env, "duplicateFd"));
   return exports;
 }

@@ -31,6 +31,7 @@ import { PidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
 import { type ReloadAttempt, type ReloadEvent, Reloads, rejectAll } from './reloads.js'
 import { ServiceManager } from './service-manager.js'
+import { SpareMemory } from './spare-memory.js'
 import { writeStandard } from './standard-streams.js'
 import { nativeFiles } from './static-files.js'
 import { announceReady, type Origin, Successor, type SuccessorEvent } from './successor.js'
@@ -69,8 +70,6 @@ export interface MasterOptions {
 
 /** What a successor may take besides loading the application: reading its configuration, opening addresses. */
 const startMsMax = 60_000
-/** A thread that has ended gives the last of its memory back a moment later; workers that leave together count once. */
-const trimAfterMs = 1000
 /** How long a successor waits for the control address. */
 const outletsMsMax = 10_000
 const outletsRetryMs = 50
@@ -195,6 +194,7 @@ async function arbitrate(
   /** What holds: for workers of a generation that is being started, see `reloads`. */
   let configuration = options.configuration
   const workers = new Map<number, WorkerHandle>()
+  const spareMemory = new SpareMemory(options.addon)
   const events = new MasterEvents()
   const reloads = new Reloads(readAgain, (event) => queue.push(event))
   let succession: { successor: Pick<Successor, 'abandon'>; reply?: Reply<{ pid: number }> } | undefined
@@ -202,13 +202,12 @@ async function arbitrate(
   /** What it inherited is not all in use, and a predecessor not told to leave. */
   let isHeir = inheritance.hasPredecessor || inheritance.listeners.size > 0
   let scaling = autoscaleStart
-  let trimTimer: NodeJS.Timeout | undefined
   /** A file has changed since the reload that is under way began. */
   let isOutdated = false
   let pool = createPool(firstWorkers(configuration.settings), poolLimits(configuration.settings))
   const context: WorkerContext = {
     server,
-    laneMemory: new LaneMemory(laneBytes),
+    laneMemory: new LaneMemory(laneBytes, options.addon),
     ioControl,
     signal: 'SIGTERM',
     onEvent: (event) => queue.push(event),
@@ -268,7 +267,7 @@ async function arbitrate(
     closeOutlets()
     clearInterval(watchdog)
     clearInterval(scaler)
-    clearTimeout(trimTimer)
+    spareMemory.close()
     blocked.close()
     watcher?.close()
     succession?.successor.abandon()
@@ -594,10 +593,7 @@ async function arbitrate(
     worker?.release()
     workers.delete(workerId)
     if (worker) desk.noteGone(worker)
-    trimTimer ??= setTimeout(() => {
-      trimTimer = undefined
-      options.addon.trimMemory()
-    }, trimAfterMs)
+    spareMemory.noteEnd()
     return noteLost(event)
   }
 

@@ -49,7 +49,7 @@ export function bareServer(settings: Settings, addon: Addon): BareContext {
   })
   return {
     server,
-    laneMemory: new LaneMemory(laneBytes),
+    laneMemory: new LaneMemory(laneBytes, addon),
     ioControl,
     signal: 'SIGTERM',
     onOutput: (fd, bytes) => writeStandard(addon, fd, bytes),

@@ -362,8 +362,12 @@ export interface WorkerPort {
 export interface Addon {
   /** One datagram to the unix socket of a service manager; 0 or a negative errno. Never blocks. */
   notifyManager(path: string, text: string): number
+  /** From now on the allocator keeps little of what is freed, unless the environment says how much. */
+  limitSpareMemory(): void
   /** Gives memory that was freed back to the system. Takes milliseconds. */
   trimMemory(): void
+  /** Nobody needs what these bytes hold: they may be zeros afterwards, and take no memory until they are used again. */
+  discardMemory(bytes: Uint8Array): void
   /** A second descriptor of what `fd` is one of, not inherited by other programs; or a negative errno. */
   duplicateFd(fd: number): number
   readonly layoutFingerprint: string

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { faultsOf, formatReport, growthMax, runChaos } from './chaos.js'
 
 /** Shorter runs say nothing about memory. */
-const measuredSecondsMin = 300
+const measuredSecondsMin = 180
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' } } })
 const minutes = Number(positionals[0] ?? 1)

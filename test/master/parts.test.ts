@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { loadSettings } from '../../src/config/load.js'
 import { HornetError } from '../../src/errors.js'
 import { formatBanner, summarize } from '../../src/master/banner.js'
@@ -13,8 +14,9 @@ import { CommandQueue } from '../../src/master/command-queue.js'
 import { LaneMemory } from '../../src/master/lane-memory.js'
 import { nativeLimits } from '../../src/master/limits.js'
 import { acquirePidFile } from '../../src/master/pid-file.js'
+import { SpareMemory } from '../../src/master/spare-memory.js'
 import { describeExit } from '../../src/master/worker-handle.js'
-import { LANE_RINGS_OFFSET } from '../../src/seam/addon.js'
+import { LANE_RINGS_OFFSET, loadAddon } from '../../src/seam/addon.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'hornet-parts-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -119,13 +121,44 @@ test('the banner', () => {
   )
 })
 
-test('the memory of lanes is used again, with its positions at zero', () => {
-  const laneMemory = new LaneMemory(4096)
+test('the memory of lanes is used again, with its positions at zero, and given back meanwhile', () => {
+  const bytes = 1024 * 1024
+  const laneMemory = new LaneMemory(bytes, loadAddon())
   const [first, second] = [laneMemory.take(), laneMemory.take()]
   assert.notEqual(first, second)
   new Uint8Array(first).fill(1)
+  new Uint8Array(second).fill(2)
   laneMemory.giveBack(first)
+  assert.deepEqual([...new Set(new Uint8Array(second))], [2], 'what is in use is left alone')
   assert.equal(laneMemory.take(), first)
   assert.deepEqual([...new Set(new Uint8Array(first, 0, LANE_RINGS_OFFSET))], [0])
+  // The kernel gives zeros in the place of what was given back to it.
+  const left = new Uint8Array(first).filter((byte) => byte !== 0).length
+  if (process.platform === 'linux') assert.ok(left < 128 * 1024, `${left} bytes of ${bytes} were kept`)
   assert.notEqual(laneMemory.take(), first, 'each is given out once')
+})
+
+test('a second after workers have ended, garbage about them is collected, then the allocator trimmed, once', async (t) => {
+  const calls: string[] = []
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const spareMemory = new SpareMemory({
+    limitSpareMemory: () => calls.push('limit'),
+    trimMemory: () => calls.push(`trim, garbage ${garbage.deref() === undefined ? 'collected' : 'left'}`),
+  })
+  assert.equal(globalThis.gc ?? runInNewContext('globalThis.gc'), undefined, 'applications do not see the collector')
+  const garbage = new WeakRef(new Array(100))
+  // What a reference has been made to stays until the end of the task.
+  await new Promise((next) => setImmediate(next))
+  spareMemory.noteEnd()
+  t.mock.timers.tick(500)
+  spareMemory.noteEnd()
+  t.mock.timers.tick(499)
+  assert.deepEqual(calls, ['limit'])
+  t.mock.timers.tick(1)
+  assert.deepEqual(calls, ['limit', 'trim, garbage collected'])
+  t.mock.timers.tick(5000)
+  spareMemory.noteEnd()
+  spareMemory.close()
+  t.mock.timers.tick(5000)
+  assert.equal(calls.length, 2, 'nothing after the end')
 })
