@@ -274,7 +274,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
 
   uint32_t io_threads = GetUint32(options, "ioThreads");
   Napi::Uint8Array io_control = options.Get("ioControl").As<Napi::Uint8Array>();
-  CHECK(io_threads > 0 && io_control.ByteLength() >= io_threads * kIoControlStride);
+  CHECK(io_threads > 0 && io_control.ByteLength() >= size_t{io_threads} * kIoControlStride);
   io_control_ = Napi::Reference<Napi::Uint8Array>::New(io_control, 1);
   on_event_ = Napi::Persistent(options.Get("onEvent").As<Napi::Function>());
 
@@ -414,7 +414,7 @@ Napi::Value ServerObject::AddWorker(const Napi::CallbackInfo& info) {
     slot->lanes.push_back({lane.Data(), lane.ByteLength()});
     references.push_back(Napi::Reference<Napi::Uint8Array>::New(lane, 1));
   }
-  server_->AddWorker(std::move(slot));
+  server_->AddWorker(slot);
   return info.Env().Undefined();
 }
 
@@ -725,7 +725,7 @@ Napi::Value WorkerPort::TakeBlock(const Napi::CallbackInfo& info) {
       Block::FromHalves(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
   Napi::Buffer<char> copy = Napi::Buffer<char>::Copy(info.Env(), block->data(), block->length);
   block->Drop();
-  return copy;
+  return copy;  // NOLINT(cppcoreguidelines-slicing): a Buffer is a Value that has its address at hand
 }
 
 Napi::Value WorkerPort::MakeBlock(const Napi::CallbackInfo& info) {

@@ -38,6 +38,7 @@ struct Block {
   }
 
   static Block* FromHalves(uint32_t low, uint32_t high) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses travel through records in halves
     return reinterpret_cast<Block*>(static_cast<uintptr_t>(static_cast<uint64_t>(high) << 32 | low));
   }
   uint32_t low() const { return static_cast<uint32_t>(address()); }

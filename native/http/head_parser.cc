@@ -521,6 +521,7 @@ ParseStatus ParseBounded(const char* data, size_t length, const HeadLimits& limi
   const bool is_full = length >= limits.head_bytes_max;
   if (is_full) length = limits.head_bytes_max;
   ParseStatus status;
+  // NOLINTNEXTLINE(bugprone-branch-clone): they are the same where Scan is the portable one itself
   if (length >= Scan::kLengthMin) {
     status = HeadReader<Scan>(data, length, limits, head).Read();
   } else {

@@ -148,6 +148,7 @@ bool LogWriter::WriteWhole(const char* data, size_t length) {
     if (count < 0) {
       if (errno == EINTR || errno == EAGAIN) continue;
       // A full disk, or a reader that went away. It may come back: the next lines try again.
+      // NOLINTNEXTLINE(concurrency-mt-unsafe): only numbers that the kernel does not give share a buffer
       Report(std::strerror(errno));
       return false;
     }

@@ -659,6 +659,7 @@ void IoThread::HandleAcceptError(int error) {
   accept_failed_ms_ = now_ms;
   if (accept_failing_ms_ != 0) return;
   accept_failing_ms_ = now_ms;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): only numbers that the kernel does not give share a buffer
   Log(std::string("cannot accept connections: ") + std::strerror(error) + "; trying again");
 }
 

@@ -1,6 +1,7 @@
 #include "server/lane.h"
 
 #include <cstring>
+#include <utility>
 
 #include "http/http_connection.h"
 
@@ -23,14 +24,14 @@ Block* Copy(const char* data, uint32_t length) {
 }  // namespace
 
 Lane::Lane(std::shared_ptr<WorkerSlot> worker, uint32_t thread_index)
-    : slot(worker),
-      control(reinterpret_cast<LaneControl*>(worker->lanes[thread_index].data)),
-      requests(&control->request_tail, &control->request_head, worker->lanes[thread_index].data + kLaneRingsOffset,
-               worker->request_ring_bytes),
+    : slot(std::move(worker)),
+      control(reinterpret_cast<LaneControl*>(slot->lanes[thread_index].data)),
+      requests(&control->request_tail, &control->request_head, slot->lanes[thread_index].data + kLaneRingsOffset,
+               slot->request_ring_bytes),
       responses(&control->response_tail, &control->response_head,
-                worker->lanes[thread_index].data + kLaneRingsOffset + worker->request_ring_bytes,
-                static_cast<uint32_t>(worker->lanes[thread_index].length) - kLaneRingsOffset -
-                    worker->request_ring_bytes) {}
+                slot->lanes[thread_index].data + kLaneRingsOffset + slot->request_ring_bytes,
+                static_cast<uint32_t>(slot->lanes[thread_index].length) - kLaneRingsOffset -
+                    slot->request_ring_bytes) {}
 
 RequestRecord* Lane::Reserve(Exchange* exchange, uint32_t body_length, char** text) {
   if (exchange->text_length > kInlineTextMax || body_length > kInlineBodyMax) return nullptr;

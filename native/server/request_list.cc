@@ -5,6 +5,14 @@
 
 namespace hornet {
 
+namespace {
+
+bool IsRunning(Exchange* exchange) {
+  return exchange->is_claimed || (exchange->lane != nullptr && exchange->lane->IsStarted(exchange));
+}
+
+}  // namespace
+
 void IoThread::ListRequests(uint32_t listing, uint32_t count_max, uint32_t worker_id) {
   std::vector<Exchange*> found;
   // The slab keeps its chunks: after a peak most of its slots are empty.
@@ -36,8 +44,7 @@ void IoThread::ListRequests(uint32_t listing, uint32_t count_max, uint32_t worke
         note.state = RequestNote::State::kQueued;
         break;
       case ExchangeState::kDispatched:
-        note.state = exchange->is_claimed || exchange->lane->IsStarted(exchange) ? RequestNote::State::kRunning
-                                                                                  : RequestNote::State::kHanded;
+        note.state = IsRunning(exchange) ? RequestNote::State::kRunning : RequestNote::State::kHanded;
         break;
       case ExchangeState::kAnswering:
         break;

@@ -24,7 +24,7 @@ Server::Server(uint32_t io_threads, const ServerLimits& limits, uint8_t* io_cont
         std::make_unique<ClientRate>(limits.client_requests_per_second, limits.client_requests_burst);
   }
   for (uint32_t i = 0; i < io_threads; i++) {
-    auto* control = reinterpret_cast<IoControl*>(io_control + i * kIoControlStride);
+    auto* control = reinterpret_cast<IoControl*>(io_control + size_t{i} * kIoControlStride);
     threads_.push_back(std::make_unique<IoThread>(i, io_threads, limits, control, &shared_,
                                                   [this](IoEvent event) { HandleEvent(std::move(event)); }));
   }
@@ -122,11 +122,11 @@ int Server::Start() {
   return 0;
 }
 
-void Server::PostAll(std::function<void(IoThread*)> task) {
+void Server::PostAll(const std::function<void(IoThread*)>& task) {
   for (auto& thread : threads_) thread->Post(task);
 }
 
-void Server::AddWorker(std::shared_ptr<WorkerSlot> slot) {
+void Server::AddWorker(const std::shared_ptr<WorkerSlot>& slot) {
   uint32_t count = static_cast<uint32_t>(threads_.size());
   slot->drains_left.store(count);
   slot->fences_left.store(count);

@@ -52,7 +52,7 @@ class Server {
   void AbandonListener(uint32_t worker_id, uint32_t listener_index);
   const ServerLimits& limits() const { return limits_; }
   int Start();
-  void AddWorker(std::shared_ptr<WorkerSlot> slot);
+  void AddWorker(const std::shared_ptr<WorkerSlot>& slot);
   void ReadyWorker(uint32_t worker_id);
   void DrainWorker(uint32_t worker_id);
   // Once per worker; kWorkerFenced follows.
@@ -84,7 +84,7 @@ class Server {
 
  private:
   int Publish(uint32_t listener_index);
-  void PostAll(std::function<void(IoThread*)> task);
+  void PostAll(const std::function<void(IoThread*)>& task);
   void HandleEvent(IoEvent event);
 
   const ServerLimits limits_;

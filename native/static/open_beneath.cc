@@ -220,7 +220,7 @@ OpenResult OpenFileBeneath(const StaticMount& mount, std::string_view path, bool
   std::string name(path);
   if (is_folder) name += name.empty() ? kIndex : std::string("/") + kIndex;
   Fd fd;
-  struct stat info;
+  struct stat info = {};
   OpenResult result = OpenOne(in, name, &fd, &info);
   if (result == OpenResult::kFolder) {
     // A folder for the slash's sake alone: without an index there is nothing to lead to.
