@@ -60,7 +60,10 @@ test('an account that does not exist', { skip }, async () => {
   assert.equal(exit.code, 1)
 })
 
-test('as PID 1', { skip }, async () => {
+// Where a process id means something else to its children, unshare's leak checker ends with a fatal error of its own.
+const skipAsFirst = skip || (process.env.TEST_SANITIZER !== undefined ? 'the leak checker fails in unshare' : false)
+
+test('as PID 1', { skip: skipAsFirst }, async () => {
   const command = ['--pid', '--fork', '--mount-proc', '--kill-child', process.execPath, join(root, 'dist/cli.js')]
   const args = ['-w', '1', '-b', '127.0.0.1:0', join(root, 'test/cli/fixtures/hello.mjs')]
   const child = spawn('unshare', [...command, ...args], { stdio: ['ignore', 'inherit', 'pipe'] })
