@@ -144,6 +144,7 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   Napi::Object timeouts = Napi::Object::New(env);
   SetNumber(&timeouts, "header", totals.header_timeouts);
   SetNumber(&timeouts, "body", totals.body_timeouts);
+  SetNumber(&timeouts, "body_rate", totals.body_rate_timeouts);
   SetNumber(&timeouts, "write", totals.write_timeouts);
   SetNumber(&timeouts, "keep_alive", totals.keep_alive_timeouts);
   SetNumber(&timeouts, "request", totals.request_timeouts);
@@ -254,6 +255,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.http.body_buffer_bytes = GetUint32(given, "bodyBufferBytes");
   limits.http.header_timeout_ms = GetUint32(given, "headerTimeoutMs");
   limits.http.body_timeout_ms = GetUint32(given, "bodyTimeoutMs");
+  ReadUint32(given, "bodyBytesPerSecondMin", &limits.http.body_rate_min);
   limits.http.keep_alive_ms = GetUint32(given, "keepAliveMs");
   limits.http.keep_alive_hint_seconds = limits.http.keep_alive_ms / 1000;
   limits.http.write_timeout_ms = GetUint32(given, "writeTimeoutMs");

@@ -522,7 +522,8 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   exchange->body_complete = false;
   body_exchange_ = exchange;
   is_receiving_body_ = true;
-  body_received_ = 0;
+  body_received_ = body_counted_ = body_held_us_ = 0;
+  body_due_us_ = host_->now_us + uint64_t{options_->limits.body_timeout_ms} * 1000;
   decoder_.Start(head.framing, head.content_length);
   if (IsOverRate()) {
     exchange->expect_continue = head.expect_continue;
@@ -1444,7 +1445,12 @@ void HttpConnection::UpdateDeadline(bool took_bytes) {
   } else if (is_receiving_body_) {
     SetPhase(ConnectionPhase::kReading);
     // Only while we are waiting for the peer, and not for the application.
-    if (!is_blocked_) after = limits.body_timeout_ms;
+    const uint64_t rate_deadline = BodyRateDeadlineMs();
+    if (!IsBodyHeld()) {
+      after = limits.body_timeout_ms;
+      is_rate_due_ = rate_deadline < from + after;
+      if (is_rate_due_) after = rate_deadline > from ? rate_deadline - from : 1;
+    }
   } else if (first_ != nullptr) {
     SetPhase(ConnectionPhase::kHandling);
     if (is_fault_waiting_) {
@@ -1475,6 +1481,25 @@ void HttpConnection::UpdateDeadline(bool took_bytes) {
   }
 }
 
+// As a bucket that holds body_timeout_ms at most: time empties it, and bytes fill it. So a body that comes at the least
+// rate has as long as it takes, and one byte now and then buys next to nothing.
+uint64_t HttpConnection::BodyRateDeadlineMs() {
+  const uint32_t rate = options_->limits.body_rate_min;
+  if (rate == 0) return TimerEntry::kNever;
+  const uint64_t now = host_->now_us;
+  if (body_held_us_ != 0) {
+    body_due_us_ += now - body_held_us_;
+    body_held_us_ = 0;
+  }
+  if (IsBodyHeld()) body_held_us_ = now;
+  const uint64_t bytes = body_received_ - body_counted_;
+  body_counted_ = body_received_;
+  const uint64_t full = now + uint64_t{options_->limits.body_timeout_ms} * 1000;
+  const uint64_t bought = bytes >= uint64_t{rate} * 86400 ? full : body_due_us_ + bytes * 1000000 / rate;
+  body_due_us_ = bought < full ? bought : full;
+  return body_due_us_ / 1000 + 1;
+}
+
 uint64_t HttpConnection::RequestDeadlineMs() const {
   const uint32_t limit_ms = options_->limits.request_timeout_ms;
   // The peers of a tunnel know best how long to wait.
@@ -1497,7 +1522,7 @@ void HttpConnection::TimeOutRequest() {
     Destroy();
     return;
   }
-  if (exchange == body_exchange_ && !is_blocked_) {
+  if (exchange == body_exchange_ && !IsBodyHeld()) {
     Refuse(408);
     return;
   }
@@ -1531,7 +1556,7 @@ void HttpConnection::HandleTimer() {
     host_->stats.proxy_timeouts++;
     CloseNow();
   } else if (is_receiving_body_) {
-    host_->stats.body_timeouts++;
+    (is_rate_due_ ? host_->stats.body_rate_timeouts : host_->stats.body_timeouts)++;
     if (body_exchange_ != nullptr) {
       Refuse(408);
     } else {

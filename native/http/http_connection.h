@@ -69,6 +69,7 @@ struct HttpLimits {
   uint32_t body_buffer_bytes = 65536;   // a body up to this size is read before dispatch
   uint32_t header_timeout_ms = 30000;
   uint32_t body_timeout_ms = 30000;
+  uint32_t body_rate_min = 0;           // bytes a second, over any body_timeout_ms; 0: no limit
   uint32_t keep_alive_ms = 5000;        // 0: no limit
   uint32_t keep_alive_hint_seconds = 5; // what responses say of it; 0: nothing
   uint32_t write_timeout_ms = 30000;    // without the peer taking a byte; 0: no limit
@@ -292,6 +293,10 @@ class HttpConnection final : public Connection {
   uint64_t RequestDeadlineMs() const;
   void TimeOutRequest();
   void FinishClosing();
+  // When the body has come too slowly, milliseconds.
+  uint64_t BodyRateDeadlineMs();
+  // The next byte of the body is the application's to ask for, or to make room for.
+  bool IsBodyHeld() const { return is_blocked_ || (body_exchange_ != nullptr && body_exchange_->expect_continue); }
   // `took_bytes`: the peer has just taken some of what is written to it.
   void UpdateDeadline(bool took_bytes = false);
   void SetPhase(ConnectionPhase phase);
@@ -327,6 +332,9 @@ class HttpConnection final : public Connection {
   uint32_t exchange_count_ = 0;        // unwritten ones included
   uint64_t head_started_ms_ = 0;       // when the first byte of a partial head came; 0 when there is none
   uint64_t body_received_ = 0;         // bytes of the current body
+  uint64_t body_counted_ = 0;          // those that have bought time
+  uint64_t body_due_us_ = 0;           // until when more must have come (body_rate_min)
+  uint64_t body_held_us_ = 0;          // since when it is not the peer that is waited for; 0: it is
   uint64_t discard_left_ = 0;          // bytes that may still be thrown away
   uint64_t bytes_read_ = 0;            // since the connection was accepted
   uint32_t abort_reason_ = 0;          // AbortReason
@@ -339,6 +347,7 @@ class HttpConnection final : public Connection {
   bool is_peer_trusted_ = false;       // what it says of where requests come from is believed
   bool is_client_counted_ = false;     // among the connections of the client that address_text_ names
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
+  bool is_rate_due_ = false;           // its deadline is that of body_rate_min
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
   bool needs_linger_ = false;          // the peer is still sending: do not reset what we answered
   bool sends_no_more_ = false;         // and it said that it would not, in the last request's head

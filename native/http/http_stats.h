@@ -55,6 +55,7 @@ struct HttpStatsOf {
   Number bytes_written = {};
   Number header_timeouts = {};
   Number body_timeouts = {};
+  Number body_rate_timeouts = {};
   Number write_timeouts = {};
   Number keep_alive_timeouts = {};
   Number request_timeouts = {};

@@ -389,6 +389,16 @@ export const settingsTable = {
     defaultText: '30s',
     needsRestart: true,
   }),
+  bodyMinRateBytes: one({
+    flag: '--body-min-rate',
+    group: 'Time',
+    summary:
+      'Least part of a request body that comes in a second, over any --body-timeout that the server waits for them; 0 for no least.',
+    kind: size(0, 1024 * mebibyte),
+    default: () => 500,
+    defaultText: '500',
+    needsRestart: true,
+  }),
   writeTimeoutMs: one({
     flag: '--write-timeout',
     group: 'Time',

@@ -52,6 +52,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     retriesSafe: settings.retryIdempotent,
     headerTimeoutMs: settings.headerTimeoutMs,
     bodyTimeoutMs: settings.bodyTimeoutMs,
+    bodyBytesPerSecondMin: settings.bodyMinRateBytes,
     keepAliveMs: settings.keepAliveMs,
     writeTimeoutMs: settings.writeTimeoutMs,
   }

@@ -37,6 +37,8 @@ export interface NativeLimits {
   retriesSafe?: boolean
   headerTimeoutMs: number
   bodyTimeoutMs: number
+  /** Of a body, over any bodyTimeoutMs that the peer is waited for: 408 below that. Default 0: any rate. */
+  bodyBytesPerSecondMin?: number
   keepAliveMs: number
   /** How long a peer may take no byte of what is written to it; 0: for ever. */
   writeTimeoutMs: number
@@ -166,7 +168,7 @@ export interface NativeStats {
    * Connections closed or refused because the client took too long; `keep_alive`: it sent no further request; `request`:
    * the whole of a request and its response took too long.
    */
-  timeouts: { header: number; body: number; write: number; keep_alive: number; request: number }
+  timeouts: { header: number; body: number; body_rate: number; write: number; keep_alive: number; request: number }
   /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
   parseErrors: Record<string, number>
   acceptErrors: number

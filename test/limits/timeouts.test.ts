@@ -71,7 +71,8 @@ test('a large body that stops is answered 408, and the application is told that 
 })
 
 test('a body that is slow but never stops is served', async () => {
-  await using hornet = await startHornet({ app, args: ['--workers', '1', '--body-timeout', '300ms'] })
+  const args = ['--workers', '1', '--body-timeout', '300ms', '--body-min-rate', '10']
+  await using hornet = await startHornet({ app, args })
   const connection = await connect(hornet)
   // 50 drips of 20 ms: more than three times what a pause may take.
   connection.write(message('POST', '/hash', { 'Content-Length': '50' }))
@@ -80,6 +81,64 @@ test('a body that is slow but never stops is served', async () => {
   dripping.stop()
   assert.equal(JSON.parse(response.text).bytes, 50)
   connection.destroy()
+})
+
+test('a body that comes in drips is answered 408 when it is slower than it may be, whoever gathers it', async () => {
+  const args = ['--body-timeout', '500ms', '--body-min-rate', '1k']
+  await using controlled = await startControlled({ app, workers: 1, args })
+  const { hornet, ask } = controlled
+  const chunked = { 'Transfer-Encoding': 'chunked' }
+  for (const [start, byte] of [
+    // Gathered by the server, streamed to the application, in chunks, and one that is thrown away.
+    [message('POST', '/hash', { 'Content-Length': '1000' }), 'x'],
+    [message('POST', '/hash', { 'Content-Length': '100000' }), 'x'],
+    [message('POST', '/hash', chunked), '1\r\nx\r\n'],
+  ] as const) {
+    const connection = await connect(hornet)
+    connection.write(start)
+    const dripping = drip(connection, byte)
+    const response = await connection.readResponse()
+    dripping.stop()
+    assert.deepEqual([response.status, response.headers.connection], [408, 'close'])
+    connection.destroy()
+  }
+  const unread = await connect(hornet)
+  unread.write(message('POST', '/refuse', { 'Content-Length': '200000' }))
+  assert.equal((await unread.readResponse()).status, 403)
+  const dripping = drip(unread, 'x')
+  assert.equal((await unread.readToEnd()).length, 0)
+  dripping.stop()
+  assert.match((await ask('GET', '/metrics')).text, /^hornet_timeouts_total\{reason="body_rate"\} 4$/m)
+  assert.match((await ask('GET', '/metrics')).text, /^hornet_timeouts_total\{reason="body"\} 0$/m)
+})
+
+test('time in which the client waits for the server costs a body nothing', async () => {
+  const args = ['--workers', '1', '--body-timeout', '300ms', '--body-min-rate', '1m']
+  await using hornet = await startHornet({ app, args })
+  const body = Buffer.alloc(2_000_000, 'x')
+  const unread = await connect(hornet)
+  unread.write(message('POST', '/unread/held', {}, body))
+  const asking = await connect(hornet)
+  asking.write(message('POST', '/unread/unasked', { 'Content-Length': '2000000', Expect: '100-continue' }))
+  // Three that stop one after the other tell that more time has passed than theirs.
+  for (let round = 0; round < 3; round++) {
+    const stopped = await connect(hornet)
+    stopped.write(message('POST', '/echo', { 'Content-Length': '1000' }))
+    assert.equal((await stopped.readResponse()).status, 408)
+  }
+  assert.deepEqual([unread.buffered.length, asking.buffered.length], [0, 0])
+  for (const [name, connection] of [
+    ['held', unread],
+    ['unasked', asking],
+  ] as const) {
+    assert.equal((await get(hornet, `/seen/release/${name}`)).text, 'released')
+    if (connection === asking) {
+      await asking.readUntil('HTTP/1.1 100 Continue\r\n\r\n')
+      asking.write(body)
+    }
+    assert.equal(JSON.parse((await connection.readResponse()).text).bytes, body.length)
+    connection.destroy()
+  }
 })
 
 test('a body the application is slow to read is nobody else’s fault', async () => {
