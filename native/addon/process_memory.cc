@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "server/server.h"
+
 namespace hornet {
 
 namespace {
@@ -45,6 +47,7 @@ Napi::Value LimitSpareMemory(const Napi::CallbackInfo& info) {
 
 // glibc keeps what threads free in arenas of theirs, also when they have ended; other allocators need not be told.
 Napi::Value TrimMemory(const Napi::CallbackInfo& info) {
+  Block::TrimPool();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif

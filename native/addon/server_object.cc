@@ -722,6 +722,23 @@ Napi::Value WorkerPort::Unref(const Napi::CallbackInfo&) {
   return Napi::Value();
 }
 
+namespace {
+
+// A string as UTF-8. Written at once into room for the longest it can be: to count its bytes first takes as long as to
+// write them.
+Block* TextBlock(napi_env env, napi_value text) {
+  size_t units = 0;
+  CHECK(napi_get_value_string_utf16(env, text, nullptr, 0, &units) == napi_ok);
+  // Three bytes for each UTF-16 unit at most, and one for the NUL that is written behind it.
+  Block* block = Block::Make(static_cast<uint32_t>(units * 3 + 1));
+  size_t length = 0;
+  CHECK(napi_get_value_string_utf8(env, text, block->data(), units * 3 + 1, &length) == napi_ok);
+  block->length = static_cast<uint32_t>(length);
+  return block;
+}
+
+}  // namespace
+
 Napi::Value WorkerPort::TakeBlock(const Napi::CallbackInfo& info) {
   Block* block =
       Block::FromHalves(info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value());
@@ -731,14 +748,17 @@ Napi::Value WorkerPort::TakeBlock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value WorkerPort::MakeBlock(const Napi::CallbackInfo& info) {
-  Napi::Uint8Array data = info[0].As<Napi::Uint8Array>();
   Napi::Uint32Array out = info[1].As<Napi::Uint32Array>();
-  Block* block = Block::Make(static_cast<uint32_t>(data.ByteLength()));
-  block->length = static_cast<uint32_t>(data.ByteLength());
-  std::memcpy(block->data(), data.Data(), data.ByteLength());
+  Block* block = info[0].IsString() ? TextBlock(info.Env(), info[0]) : nullptr;
+  if (block == nullptr) {
+    Napi::Uint8Array data = info[0].As<Napi::Uint8Array>();
+    block = Block::Make(static_cast<uint32_t>(data.ByteLength()));
+    block->length = static_cast<uint32_t>(data.ByteLength());
+    std::memcpy(block->data(), data.Data(), data.ByteLength());
+  }
   out[0] = block->low();
   out[1] = block->high();
-  return Napi::Value();
+  return Napi::Number::New(info.Env(), block->length);
 }
 
 Napi::Value WorkerPort::Close(const Napi::CallbackInfo&) {

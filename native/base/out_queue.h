@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/block.h"
+#include "base/check.h"
 
 namespace hornet {
 

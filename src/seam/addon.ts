@@ -355,8 +355,11 @@ export interface WorkerPort {
   unref(): void
   /** Copies a block out into a new Buffer and gives up this side's hold on it. */
   takeBlock(low: number, high: number, length: number): Buffer
-  /** Copies bytes into a new block; its address is written into `out` as two 32-bit halves. */
-  makeBlock(data: Uint8Array, out: Uint32Array): void
+  /**
+   * Copies bytes into a new block, or a string as UTF-8 (what is no Unicode becomes U+FFFD); its address is written into
+   * `out` as two 32-bit halves. Returns the bytes in it.
+   */
+  makeBlock(data: Uint8Array | string, out: Uint32Array): number
   /** Lets the event loop end. */
   close(): void
 }

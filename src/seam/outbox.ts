@@ -118,16 +118,25 @@ export class Outbox {
     body: string | Uint8Array,
     expectedLength: number,
   ): number {
-    if (typeof body === 'string') {
-      if (body.length > INLINE_STRING_MAX) body = Buffer.from(body)
-    }
     let bodyLength: number
     let recordFlags = flags
     let length = RESPOND_BYTES + head.length
-    if (typeof body === 'string') {
-      this.#reserve(RESPOND_BYTES + head.length + body.length * 3)
-      const start = this.#at * 4 + RESPOND_BYTES
+    if (typeof body === 'string' ? body.length > INLINE_STRING_MAX : body.byteLength > INLINE_BODY_MAX) {
+      bodyLength = this.#port.makeBlock(body, this.#blockAddress)
+      const [low, high] = this.#blockAddress
+      if (expectedLength >= 0 && bodyLength !== expectedLength) {
+        this.#port.takeBlock(low, high, bodyLength)
+        return -1
+      }
+      this.#reserve(length)
+      this.#bytes.latin1Write(head, this.#at * 4 + RESPOND_BYTES, head.length)
+      this.#words[this.#at + RESPOND_BODY_BLOCK_LOW] = low
+      this.#words[this.#at + RESPOND_BODY_BLOCK_HIGH] = high
+      recordFlags |= RESPOND_FLAG_BODY_BLOCK
+    } else if (typeof body === 'string') {
       const room = head.length + body.length * 3
+      this.#reserve(RESPOND_BYTES + room)
+      const start = this.#at * 4 + RESPOND_BYTES
       if (isAscii) {
         // One write for both: an ASCII head has as many bytes as characters.
         bodyLength = this.#bytes.utf8Write(head + body, start, room) - head.length
@@ -140,19 +149,11 @@ export class Outbox {
     } else {
       bodyLength = body.byteLength
       if (expectedLength >= 0 && bodyLength !== expectedLength) return -1
-      const inBlock = bodyLength > INLINE_BODY_MAX
-      this.#reserve(RESPOND_BYTES + head.length + (inBlock ? 0 : bodyLength))
+      length += bodyLength
+      this.#reserve(length)
       const start = this.#at * 4 + RESPOND_BYTES
       this.#bytes.latin1Write(head, start, head.length)
-      if (inBlock) {
-        this.#port.makeBlock(body, this.#blockAddress)
-        this.#words[this.#at + RESPOND_BODY_BLOCK_LOW] = this.#blockAddress[0]
-        this.#words[this.#at + RESPOND_BODY_BLOCK_HIGH] = this.#blockAddress[1]
-        recordFlags |= RESPOND_FLAG_BODY_BLOCK
-      } else {
-        this.#bytes.set(body, start + head.length)
-        length += bodyLength
-      }
+      this.#bytes.set(body, start + head.length)
     }
     const words = this.#words
     const at = this.#at

@@ -125,10 +125,11 @@ test('large bodies travel as blocks, whatever they are made of', () => {
   for (const [body, isBlock] of [
     [Buffer.alloc(limit, 1), false],
     [Buffer.alloc(limit + 1, 2), true],
-    ['x'.repeat(limit), false],
-    ['x'.repeat(limit + 1), true],
+    // Of a string only the length in UTF-16 units is known: as if each took three bytes.
+    ['x'.repeat(limit / 3), false],
+    ['x'.repeat(limit / 3 + 1), true],
     ['\u20ac'.repeat(limit / 3), false],
-    ['\u20ac'.repeat(limit / 2), true],
+    ['\u20ac'.repeat(limit / 3 + 1), true],
   ] as const) {
     const bytes = Buffer.from(body as string)
     assert.equal(outbox.respond(exchange, 0, 200, head, true, body, -1), bytes.length)
@@ -140,6 +141,9 @@ test('large bodies travel as blocks, whatever they are made of', () => {
       ? port.takeBlock(words[RESPOND_BODY_BLOCK_LOW], words[RESPOND_BODY_BLOCK_HIGH], words[RESPOND_BODY_LENGTH])
       : texts(record).body
     assert.ok(sent.equals(bytes))
+    // Not what was announced: nothing is sent.
+    assert.equal(outbox.respond(exchange, 0, 200, head, true, body, bytes.length + 1), -1)
+    assert.deepEqual(reader.takeAll(), [])
   }
 })
 

@@ -162,9 +162,12 @@ export class StandInPort implements WorkerPort {
   wakeSelf(): void {
     this.selfWakes++
   }
-  makeBlock(data: Uint8Array, out: Uint32Array): void {
-    out[0] = this.blocks.push(Buffer.from(data))
+  makeBlock(data: Uint8Array | string, out: Uint32Array): number {
+    // Narrowed for the overloads of Buffer.from.
+    const block = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)
+    out[0] = this.blocks.push(block)
     out[1] = 7
+    return block.length
   }
   takeBlock(low: number, high: number, length: number): Buffer {
     assert.equal(high, 7)
