@@ -33,10 +33,14 @@ export class Births<A, B, T extends object> {
     this.make = (a, b) => new type(a, b)
   }
 
-  /** Told of each object once the application has had its turn. */
-  observe(object: T): void {
+  /**
+   * Told of objects once the application has had its turn.
+   *
+   * @returns Whether this one has the prototype it was born with.
+   */
+  observe(object: T): boolean {
     const prototype = Object.getPrototypeOf(object)
-    if (prototype === this.#prototype) return
+    if (prototype === this.#prototype) return true
     if (prototype !== this.#candidate) {
       this.#candidate = prototype
       this.#count = 0
@@ -45,6 +49,7 @@ export class Births<A, B, T extends object> {
       this.#prototype = prototype
       this.make = bornWith(prototype, this.#initialise)
     }
+    return false
   }
 }
 

@@ -20,6 +20,7 @@ import {
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { FieldRole, fieldInfo, type HeaderEntries, isPlainText, isPlainValue, newHeaderTable } from './headers.js'
+import { recallHead, rememberHead } from './heads.js'
 import { isBodyWanted } from './incoming.js'
 import {
   kBytesWritten,
@@ -48,6 +49,8 @@ const kEndChunk = Symbol('hornet.endChunk')
 const kLeanFlags = Symbol('hornet.leanFlags')
 /** Content-Length the application gave with a lean head; -1: none. */
 const kLeanLength = Symbol('hornet.leanLength')
+/** The bytes of a lean head, where it was known before. */
+const kHeadBytes = Symbol('hornet.headBytes')
 /** All header values set so far are plain ASCII. */
 const kIsPlain = Symbol('hornet.isPlain')
 const kSocketValue = Symbol('hornet.socket')
@@ -65,6 +68,7 @@ export interface OutgoingFields {
   [kEndChunk]: unknown
   [kLeanFlags]: number
   [kLeanLength]: number
+  [kHeadBytes]: Uint8Array | null
   [kIsPlain]: boolean
   [kSocketValue]: unknown
   [kOutHeaders]: HeaderEntries | null
@@ -116,6 +120,7 @@ function fill(res: Message, exchange: Exchange): void {
   res[kEndChunk] = none
   res[kLeanFlags] = 0
   res[kLeanLength] = -1
+  res[kHeadBytes] = null
   res[kIsPlain] = true
 }
 
@@ -184,46 +189,84 @@ function storeHeader(this: Message, firstLine: string, headers: unknown): void {
 }
 
 function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
-  let text = firstLine
-  let flags = res.sendDate ? RESPOND_FLAG_DATE | RESPOND_FLAG_CONNECTION : RESPOND_FLAG_CONNECTION
-  let length = -1
-  // Reasons of one's own are rare.
+  const status = res.statusCode
   const reason = res.statusMessage
-  let isPlain = reason === statusCodes[res.statusCode] || isPlainValue(reason)
-  if (headers === res[kOutHeaders]) {
-    // Set one by one, and checked then.
-    isPlain &&= res[kIsPlain]
+  const areOwn = headers === res[kOutHeaders]
+  let names: string[]
+  const values: unknown[] = []
+  if (areOwn) {
+    names = []
     for (const lower in headers as HeaderEntries) {
       const [name, value] = (headers as HeaderEntries)[lower]
-      const role = roleOf(lower)
-      if (role !== FieldRole.Plain) {
-        if (role === FieldRole.Special || Array.isArray(value)) return false
-        if (role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
-        else length = readLength(value)
+      names.push(name)
+      values.push(value)
+    }
+  } else if (Array.isArray(headers)) {
+    if (headers.length % 2 !== 0 || Array.isArray(headers[0])) return false
+    names = []
+    for (let i = 0; i < headers.length; i += 2) {
+      names.push(headers[i])
+      values.push(headers[i + 1])
+    }
+  } else {
+    names = headers ? Object.keys(headers) : []
+    for (const name of names) values.push((headers as { [name: string]: unknown })[name])
+  }
+  // What was set one by one was checked then. A status line of one's own is longer, or shorter.
+  const isUsual =
+    typeof reason === 'string' &&
+    firstLine.length === reason.length + 'HTTP/1.1 200 \r\n'.length &&
+    (!areOwn || res[kIsPlain])
+  const head = isUsual ? recallHead(status, reason, names, values) : null
+  let text: string
+  let flags = res.sendDate ? RESPOND_FLAG_DATE | RESPOND_FLAG_CONNECTION : RESPOND_FLAG_CONNECTION
+  let length = -1
+  let isPlain = true
+  if (head !== null) {
+    text = head.text
+    length = head.length
+    if (head.hasDate) flags &= ~RESPOND_FLAG_DATE
+  } else {
+    text = firstLine
+    // Reasons of one's own are rare.
+    isPlain = reason === statusCodes[status] || isPlainValue(reason)
+    let hasDate = false
+    let canComeAgain = true
+    if (areOwn) {
+      isPlain &&= res[kIsPlain]
+      for (const lower in headers as HeaderEntries) {
+        const [name, value] = (headers as HeaderEntries)[lower]
+        const role = roleOf(lower)
+        if (role !== FieldRole.Plain) {
+          if (role === FieldRole.Special || Array.isArray(value)) return false
+          if (role === FieldRole.Date) hasDate = true
+          else length = readLength(value)
+        }
+        if (Array.isArray(value)) {
+          if (lower === 'cookie') return false
+          canComeAgain = false
+          for (const each of value) text += `${name}: ${each}\r\n`
+        } else {
+          canComeAgain &&= typeof value === 'string' || typeof value === 'number'
+          text += `${name}: ${value}\r\n`
+        }
       }
-      if (Array.isArray(value)) {
-        if (lower === 'cookie') return false
-        for (const each of value) text += `${name}: ${each}\r\n`
-      } else {
+    } else {
+      for (let i = 0; i < names.length; i++) {
+        const name = names[i]
+        const value = values[i]
+        const info = fieldInfo(name)
+        if (info === undefined || info.role === FieldRole.Special) return false
+        if (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number') return false
+        if (info.role === FieldRole.ContentLength) length = readLength(value)
+        else if (info.role === FieldRole.Date) hasDate = true
         text += `${name}: ${value}\r\n`
       }
     }
-  } else if (headers) {
-    const isArray = Array.isArray(headers)
-    if (isArray && (headers.length % 2 !== 0 || Array.isArray(headers[0]))) return false
-    const names: string[] = isArray ? headers : Object.keys(headers)
-    for (let i = 0; i < names.length; i += isArray ? 2 : 1) {
-      const name = names[i]
-      const value: unknown = isArray ? headers[i + 1] : (headers as { [name: string]: unknown })[name]
-      const info = fieldInfo(name)
-      if (info === undefined || info.role === FieldRole.Special) return false
-      if (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number') return false
-      if (info.role === FieldRole.ContentLength) length = readLength(value)
-      else if (info.role === FieldRole.Date) flags &= ~RESPOND_FLAG_DATE
-      text += `${name}: ${value}\r\n`
-    }
+    if (text.length > LEAN_HEAD_MAX) return false
+    if (hasDate) flags &= ~RESPOND_FLAG_DATE
+    if (isPlain && isUsual && canComeAgain) rememberHead(status, reason, names, values, text, length, hasDate)
   }
-  if (text.length > LEAN_HEAD_MAX) return false
   const hasBody = res._hasBody
   if (!isPlain) {
     isPlain = isPlainText(text)
@@ -259,6 +302,7 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
   res[kRoad] = Road.Lean
   res[kLeanFlags] = flags
   res[kLeanLength] = length
+  res[kHeadBytes] = head === null ? null : head.bytes
   res[kIsPlain] = isPlain
   return true
 }
@@ -350,6 +394,7 @@ function end(this: Message, ...args: unknown[]): unknown {
     this[kIsPlain],
     (this._hasBody && (chunk as string | Uint8Array)) || '',
     this[kLeanLength],
+    this[kHeadBytes],
   )
   if (sent < 0) {
     // Another length than the application announced: Node has its rules for that.

@@ -49,6 +49,8 @@ import {
 
 /** Bytes of a body that travel in the ring; larger ones go as blocks. */
 const INLINE_BODY_MAX = 32 * 1024
+/** UTF-16 units of a text that is not worth a call into Node. */
+const SHORT_TEXT_MAX = 64
 /** A string of this length fits INLINE_BODY_MAX whatever it holds: UTF-8 takes at most 3 bytes per UTF-16 unit. */
 const INLINE_STRING_MAX = (INLINE_BODY_MAX / 3) | 0
 
@@ -107,6 +109,7 @@ export class Outbox {
    *
    * @param isAscii The head holds ASCII only; otherwise it is written as latin1.
    * @param expectedLength Bytes the body must have, or -1 when any length will do.
+   * @param headBytes The head's bytes, where they are at hand; the head is ASCII then.
    * @returns The body's length in bytes; -1, and nothing was sent, when it is not the expected one.
    */
   respond(
@@ -117,6 +120,7 @@ export class Outbox {
     isAscii: boolean,
     body: string | Uint8Array,
     expectedLength: number,
+    headBytes: Uint8Array | null = null,
   ): number {
     let bodyLength: number
     let recordFlags = flags
@@ -137,7 +141,10 @@ export class Outbox {
       const room = head.length + body.length * 3
       this.#reserve(RESPOND_BYTES + room)
       const start = this.#at * 4 + RESPOND_BYTES
-      if (isAscii) {
+      if (headBytes !== null) {
+        this.#bytes.set(headBytes, start)
+        bodyLength = body === '' ? 0 : this.#writeText(body, start + head.length)
+      } else if (isAscii) {
         // One write for both: an ASCII head has as many bytes as characters.
         bodyLength = this.#bytes.utf8Write(head + body, start, room) - head.length
       } else {
@@ -166,6 +173,21 @@ export class Outbox {
     words[at + RESPOND_CLAIMED_AT] = exchange.claimedAt
     this.#publish(KIND_RESPOND, length)
     return bodyLength
+  }
+
+  /** A short text is written faster byte by byte than by a call into Node. Returns its bytes. */
+  #writeText(text: string, start: number): number {
+    if (text.length <= SHORT_TEXT_MAX) {
+      const bytes = this.#bytes
+      let i = 0
+      for (; i < text.length; i++) {
+        const code = text.charCodeAt(i)
+        if (code > 0x7f) break
+        bytes[start + i] = code
+      }
+      if (i === text.length) return i
+    }
+    return this.#bytes.utf8Write(text, start, text.length * 3)
   }
 
   /** Bytes for the wire, framed by the caller; at most 64 KiB at a time keeps the ring moving. */

@@ -378,7 +378,46 @@ const requests: [string, string][] = [
   ['Connection: close', bare('GET /', ['Host: x', 'Connection: close'])],
 ]
 
+/** Heads alike in all but what must not be mixed up, by number. */
+const alike: ((res: ServerResponse) => void)[] = [
+  (res) => res.writeHead(200, { 'X-A': 'one', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'X-A': 'two', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'X-B': 'one', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'x-a': 'one', 'Content-Length': '2' }),
+  (res) => res.writeHead(200, ['X-A', 'one', 'X-A', 'two', 'Content-Length', '2'] as never),
+  (res) => res.writeHead(200, 'Fine', { 'X-A': 'one', 'Content-Length': 2 }),
+  (res) => res.writeHead(201, { 'X-A': 'one', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'X-A': 1, 'X-B': '1', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'X-A': '1', 'X-B': 1, 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'X-A': 'one', Date: 'today', 'Content-Length': 2 }),
+  (res) => res.writeHead(200, { 'Content-Length': 2, 'X-A': 'one' }),
+  (res) => res.setHeader('X-A', 'one').setHeader('Content-Length', 2),
+  (res) => res.setHeader('X-A', 'one'),
+  (res) => res.setHeader('X-A', '\xe9\xe9\xe9'),
+  (res) => res.setHeader('Set-Cookie', ['a=1', 'b=2']).setHeader('X-A', 'one'),
+  (res) => res.setHeader('Set-Cookie', ['a=1', 'b=3']).setHeader('X-A', 'one'),
+]
+
 export const checks = [
+  same('heads that come again are not mixed up', async (stage) => {
+    const served = await stage.serve((req, res) => {
+      alike[Number(req.url?.slice(1))](res)
+      res.end('ok')
+    })
+    const connection = await served.connect()
+    const seen = new Set<string>()
+    for (let round = 0; round < 40; round++) {
+      for (let n = 0; n < alike.length; n++) {
+        // Another order in every round.
+        const which = (n * (2 * round + 1) + round) % alike.length
+        connection.write(bare(`GET /${which}`, ['Host: x']))
+        seen.add(JSON.stringify([which, ...headOf(await connection.readResponse())]))
+      }
+    }
+    assert.equal(seen.size, alike.length)
+    return [...seen].sort()
+  }),
+
   ...wires.map(([name, act]) =>
     same(`on the wire: ${name}, to every kind of request`, async (stage) => {
       const answers: unknown[] = []
