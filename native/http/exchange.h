@@ -57,6 +57,7 @@ struct Exchange {
   uint32_t reason = 0;       // TunnelReason
   uint32_t fault = 0;        // status of what was refused, with kTunnelFault
   uint64_t sticky_key = 0;   // of its client (sticky.h); 0: any worker will do
+  uint32_t sequence = 0;     // nth of the connection, wrapping
   uint64_t bytes_read = 0;   // received on the connection, up to and including this request's head
 
   FileTransfer* transfer = nullptr;  // of the file that answers it, unless that was done at once

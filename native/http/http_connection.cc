@@ -471,6 +471,7 @@ Exchange* HttpConnection::AppendExchange() {
   }
   last_ = exchange;
   exchange_count_++;
+  exchange->sequence = ++last_sequence_;
   return exchange;
 }
 

@@ -330,6 +330,7 @@ class HttpConnection final : public Connection {
   uint32_t input_length_ = 0;          // bytes
   uint32_t input_parsed_ = 0;          // bytes of it that the parser has seen
   uint32_t exchange_count_ = 0;        // unwritten ones included
+  uint32_t last_sequence_ = 0;         // of the exchange that came last
   uint64_t head_started_ms_ = 0;       // when the first byte of a partial head came; 0 when there is none
   uint64_t body_received_ = 0;         // bytes of the current body
   uint64_t body_counted_ = 0;          // those that have bought time

@@ -5,7 +5,7 @@
 
 namespace hornet {
 
-constexpr char kLayoutFingerprint[] = "b56de07c6984a091";
+constexpr char kLayoutFingerprint[] = "4cb9e5ce72817a79";
 
 }  // namespace hornet
 

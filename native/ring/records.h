@@ -153,8 +153,10 @@ struct RequestRecord {
   uint32_t fault;             // HTTP status of what was refused, with kTunnelFault
   uint32_t bytes_read_low;    // bytes received on the connection, this request's included
   uint32_t bytes_read_high;
+  uint32_t sequence;          // nth request of the connection, wrapping: a worker may get a later one first
+  uint32_t reserved;          // 0
 };
-static_assert(sizeof(RequestRecord) == 88);
+static_assert(sizeof(RequestRecord) == 96);
 
 // More bytes of one message: a request body chunk, or response bytes.
 struct ChunkRecord {

@@ -58,6 +58,8 @@ RequestRecord* Lane::Reserve(Exchange* exchange, uint32_t body_length, char** te
   record->fault = exchange->fault;
   record->bytes_read_low = static_cast<uint32_t>(exchange->bytes_read);
   record->bytes_read_high = static_cast<uint32_t>(exchange->bytes_read >> 32);
+  record->sequence = exchange->sequence;
+  record->reserved = 0;
   *text = reinterpret_cast<char*>(record + 1);
   return record;
 }

@@ -59,6 +59,10 @@ export class Connection extends Socket {
   readonly broken: Exchange[] = []
   /** Responses of later requests that wait for their turn to write. */
   waiting: ServerResponse[] = []
+  /** A response was its last: nothing more is written here. */
+  isClosing = false
+  /** Another stand-in for the same connection, for a request that began here behind later ones. */
+  next: Connection | null = null
   /** Bytes sent to the I/O thread and not yet credited. */
   outstanding = 0
   #peername: object = noAddress
@@ -76,7 +80,6 @@ export class Connection extends Socket {
   #isGone = false
   #parser: unknown
   #dropMode = DROP_MODE_NOW
-  #isClosing = false
   readonly #outbox: Outbox
   readonly #lane: Lane
   /** What names the connection itself. */
@@ -242,12 +245,12 @@ export class Connection extends Socket {
     }
     callback()
     // The application is done with the connection as such, not only with a response: `socket.end()`.
-    if (this._httpMessage === null && !this.#isClosing) this.destroy()
+    if (this._httpMessage === null && !this.isClosing) this.destroy()
   }
 
   /** The response that is complete now is the last: the I/O thread closes the connection behind it. */
   closeAfterResponse(): void {
-    this.#isClosing = true
+    this.isClosing = true
     this.end()
   }
 
@@ -277,6 +280,11 @@ export class Connection extends Socket {
       400,
       Buffer.from(text, 'latin1'),
     )
+  }
+
+  /** An interim response (1xx) of a request whose response does not have the socket yet. */
+  sendInterim(exchange: Exchange, text: string, encoding: BufferEncoding): void {
+    if (!this.#isGone) this.#outbox.raw(exchange, 0, 0, Buffer.from(text, encoding))
   }
 
   override _destroy(error: Error | null, callback: Callback): void {

@@ -31,6 +31,8 @@ export class Exchange implements StartedExchange {
   readonly claimedAt: number
   /** Bytes received on the connection when this was parsed. */
   readonly bytesRead: number
+  /** Nth request of its connection, in 32 bits. */
+  readonly sequence: number
   req: IncomingMessage | null = null
   res: ServerResponse | null = null
   /** The stand-in for the connection's socket, once someone asked for it. */
@@ -71,6 +73,7 @@ export class Exchange implements StartedExchange {
     targetLength: number,
     headerCount: number,
     bytesRead: number,
+    sequence: number,
   ) {
     this.core = core
     this.target = target
@@ -86,6 +89,12 @@ export class Exchange implements StartedExchange {
     this.targetLength = targetLength
     this.headerCount = headerCount
     this.bytesRead = bytesRead
+    this.sequence = sequence
+  }
+
+  /** Whether the client sent it behind `other`, of the same connection. */
+  isBehind(other: Exchange): boolean {
+    return ((this.sequence - other.sequence) | 0) > 0
   }
 
   /** Not a request: the connection's bytes as they are, both ways. */

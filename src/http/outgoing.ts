@@ -470,7 +470,19 @@ export function installOutgoing(): void {
     _storeHeader: storeHeader,
     write: raw(node.write),
     flushHeaders: raw(node.flushHeaders),
-    _writeRaw: raw(node._writeRaw),
+    _writeRaw(this: Message, ...args: unknown[]) {
+      const exchange = exchangeOf(this)
+      if (exchange === undefined) return node._writeRaw.apply(this, args)
+      takeRawRoad(this, exchange)
+      // The head is not on its way: this is an interim response (1xx). One whose turn has not come goes to the I/O thread
+      // at once, which keeps it; here it would wait together with the head, and Node may put it behind that.
+      const isInterim = !this._headerSent && !exchange.isOver
+      if (!isInterim || exchange.connection?._httpMessage === this) return node._writeRaw.apply(this, args)
+      const [data, encoding, callback] = args
+      exchange.connection?.sendInterim(exchange, data as string, encoding as BufferEncoding)
+      if (typeof callback === 'function') process.nextTick(callback as () => void)
+      return true
+    },
     _send: raw(node._send),
     appendHeader(this: Message, ...args: unknown[]) {
       if (this[kExchange] !== undefined) this[kIsPlain] = false

@@ -42,6 +42,7 @@ import {
   REQUEST_LISTENER,
   REQUEST_METHOD,
   REQUEST_REASON,
+  REQUEST_SEQUENCE,
   REQUEST_TARGET_LENGTH,
   REQUEST_TEXT_BLOCK_HIGH,
   REQUEST_TEXT_BLOCK_LOW,
@@ -195,6 +196,7 @@ export class ServerCore implements InboxHandler {
       words[at + REQUEST_TARGET_LENGTH],
       words[at + REQUEST_HEADER_COUNT],
       words[at + REQUEST_BYTES_READ_HIGH] * 0x1_0000_0000 + words[at + REQUEST_BYTES_READ_LOW],
+      words[at + REQUEST_SEQUENCE],
     )
     if ((flags & REQUEST_FLAG_TUNNEL) !== 0) {
       this.#handOver(exchange, words[at + REQUEST_REASON], words[at + REQUEST_FAULT])
@@ -407,13 +409,15 @@ export class ServerCore implements InboxHandler {
 
   #abort(lane: Lane, exchange: Exchange, reason: number): void {
     const { req, res, target } = exchange
-    let connection = this.#connections[lane.ioThread].get(exchange.connectionIndex)
+    let connection = exchange.connection ?? this.#connections[lane.ioThread].get(exchange.connectionIndex)
     // Someone wants to hear of it, and hears of it through the stand-in.
     if (reason === ABORT_REASON_RESET && (target.server?.listenerCount('clientError') ?? 0) > 0) {
       connection ??= this.connectionOf(exchange)
     }
     exchange.isOver = exchange.isAborted = true
-    if (connection?.exchange === exchange) connection.handleGone(reason)
+    // Whoever's turn it is: what is not complete by now goes with the connection, and Node's own code destroys the socket
+    // of a request that breaks off. The I/O thread may still be writing a last answer, and is not to hear of that.
+    connection?.handleGone(reason)
     if (req !== null && !req.destroyed) req.destroy(abortError())
     this.#emitClose(res as Message)
   }
@@ -446,15 +450,24 @@ export class ServerCore implements InboxHandler {
     exchange.connection.handleGone(ABORT_REASON_GONE)
   }
 
-  /** Puts a request behind those of its connection that run here. */
+  /**
+   * Puts a request into the line of those of its connection that run here, in their order. Mostly it is the last; but one
+   * that was taken back from another worker comes behind later ones.
+   */
   #line(exchange: Exchange): void {
     const latest = this.#latest[exchange.lane.ioThread]
-    const last = latest[exchange.connectionIndex]
-    if (last !== undefined && last !== null && last.connectionGeneration === exchange.connectionGeneration) {
-      exchange.before = last
-      last.after = exchange
+    let before = latest[exchange.connectionIndex] ?? null
+    if (before?.connectionGeneration !== exchange.connectionGeneration) before = null
+    let after: Exchange | null = null
+    while (before?.isBehind(exchange)) {
+      after = before
+      before = before.before
     }
-    latest[exchange.connectionIndex] = exchange
+    exchange.before = before
+    exchange.after = after
+    if (before !== null) before.after = exchange
+    if (after !== null) after.before = exchange
+    else latest[exchange.connectionIndex] = exchange
   }
 
   /** Takes it out of that line: its response is complete, or will never be. */
@@ -493,7 +506,9 @@ export class ServerCore implements InboxHandler {
     const connection = connections.get(index)
     if (connection !== undefined && connection.exchange.connectionGeneration === generation) {
       connections.delete(index)
-      connection.handleGone(ABORT_REASON_GONE)
+      for (let each: Connection | null = connection; each !== null; each = each.next) {
+        each.handleGone(ABORT_REASON_GONE)
+      }
     }
     this.#options.onConnectionClosed?.(index, generation)
   }
@@ -521,8 +536,17 @@ export class ServerCore implements InboxHandler {
 
   /** Gives a response the stand-in to write to, when its turn has come. */
   assignSocket(res: Message, exchange: Exchange): void {
-    const connection = this.connectionOf(exchange)
+    let connection = this.connectionOf(exchange)
     res.prependListener('finish', () => this.#finishRaw(res, exchange))
+    // Begun here behind a later one (#line), which has the stand-in and may keep it until this one is answered, or has
+    // ended it.
+    const holder = connection._httpMessage === null ? undefined : exchangeOf(connection._httpMessage)
+    if (connection.isClosing || holder?.isBehind(exchange)) {
+      const another = new Connection(exchange)
+      another.next = connection.next
+      connection.next = another
+      exchange.connection = connection = another
+    }
     // Whoever is the first to write: what is not the first of its connection gets neither credit nor to the client.
     if (connection._httpMessage !== null || exchange.before !== null) {
       connection.waiting.push(res)

@@ -8,7 +8,7 @@
  * not members of an object, so that the hot path reads no property.
  */
 
-export const layoutFingerprint = 'b56de07c6984a091'
+export const layoutFingerprint = '4cb9e5ce72817a79'
 
 /** bytes */
 export const IO_CONTROL_STRIDE = 128
@@ -217,8 +217,12 @@ export const REQUEST_FAULT = 19
 /** bytes received on the connection, this request's included */
 export const REQUEST_BYTES_READ_LOW = 20
 export const REQUEST_BYTES_READ_HIGH = 21
-export const REQUEST_BYTES = 88
-export const REQUEST_WORDS = 22
+/** nth request of the connection, wrapping: a worker may get a later one first */
+export const REQUEST_SEQUENCE = 22
+/** 0 */
+export const REQUEST_RESERVED = 23
+export const REQUEST_BYTES = 96
+export const REQUEST_WORDS = 24
 
 // struct ChunkRecord
 // More bytes of one message: a request body chunk, or response bytes.

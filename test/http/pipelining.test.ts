@@ -116,6 +116,35 @@ test('a large answer that is begun before an earlier one, whichever way that is 
   }
 })
 
+test('a last answer comes whole, whatever the application does with the requests behind it', async () => {
+  const connection = await connect(hornet)
+  connection.pause()
+  // More than the kernel's buffers hold: some of it is on its way when those behind it break off.
+  const paths = ['/closing-download/24', '/late/behind-last', '/pieces', '/late/behind-that']
+  connection.write(Buffer.concat(paths.map((path) => message('GET', path))))
+  // The first two have begun when the third has answered; the client reads from then on.
+  while ((await get(hornet, '/seen/release/behind-that')).text !== 'released');
+  connection.resume()
+  const { body, headers } = await connection.readResponse()
+  assert.deepEqual([body.length, headers.connection], [24 * 1024 * 1024, 'close'])
+  assert.equal((await connection.readToEnd()).length, 0)
+  const events = JSON.parse((await get(hornet, '/seen/events/behind-last')).text)
+  assert.deepEqual([...events].sort(), ['req ECONNRESET', 'req aborted', 'req close', 'res close'])
+  connection.destroy()
+})
+
+test('an interim response of one whose turn has not come is sent before its head', async () => {
+  const connection = await connect(hornet)
+  await get(hornet, '/seen/journal')
+  connection.write(Buffer.concat(['/hold/before-hints', '/hints/hinted'].map((path) => message('GET', path))))
+  while (!(await get(hornet, '/seen/journal')).text.includes('hints hinted'));
+  await release('before-hints')
+  assert.equal((await connection.readResponse()).text, 'before-hints')
+  const { text, informational } = await connection.readResponse()
+  assert.deepEqual([text, informational.map(({ status }) => status)], ['hinted', [103]])
+  connection.destroy()
+})
+
 test('bodies between pipelined requests end where they say', async () => {
   const connection = await connect(hornet)
   const chunked = 'GET /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n'

@@ -19,12 +19,20 @@ const app = 'test/http/fixtures/app.mjs'
 const folder = mkdtempSync(join(tmpdir(), 'hornet-blocked-'))
 after(() => rmSync(folder, { recursive: true }))
 
-/** Resolves when a worker is in the middle of a request that blocks it, until a word is written to the pipe. */
-async function block(target: Target, name: string): Promise<{ connection: RawConnection; pipe: FileHandle }> {
+/**
+ * Resolves when a worker is in the middle of a request that blocks it, until a word is written to the pipe.
+ *
+ * @param behind Further requests of the connection, sent in one piece with it.
+ */
+async function block(
+  target: Target,
+  name: string,
+  behind: Buffer[] = [],
+): Promise<{ connection: RawConnection; pipe: FileHandle }> {
   const path = join(folder, name)
   execFileSync('mkfifo', [path])
   const connection = await connect(target)
-  connection.write(message('GET', `/block?${encodeURIComponent(path)}`))
+  connection.write(Buffer.concat([message('GET', `/block?${encodeURIComponent(path)}`), ...behind]))
   // Succeeds once the worker has opened it for reading.
   return { connection, pipe: await within(open(path, 'w'), 'worker that blocks') }
 }
@@ -99,6 +107,29 @@ test('a worker that blocks is given nothing new while another is free, however m
   await free(blocked)
   assert.equal((await blocked.connection.readResponse()).status, 200)
   for (const connection of [...held, blocked.connection]) connection.destroy()
+})
+
+test('one that was taken back from a blocked worker is answered in its turn, though later ones have begun', async () => {
+  await using server = await startControlled({ app, workers: 2 })
+  const { hornet, ask } = server
+  // Half of these go to the worker that blocks. What is larger than a window waits for its turn in the midst.
+  const sizes = [1, 2, 3, 1, 2, 3]
+  const behind = sizes.flatMap((size) => ['/text/small', `/download/${size}`]).map((path) => message('GET', path))
+  for (const name of ['late one', 'late two', 'late three']) {
+    const before = await reassigned(server)
+    const blocked = await block(hornet, name, behind)
+    const { connection } = blocked
+    const hasBegun = ({ url, state }: RequestView) => url.startsWith('/download/') && state === 'running'
+    while ((await ask('GET', '/requests')).json.requests.filter(hasBegun).length < sizes.length);
+    assert.ok((await reassigned(server)) > before)
+    await free(blocked)
+    assert.equal((await connection.readResponse()).status, 200)
+    for (const size of sizes) {
+      assert.equal((await connection.readResponse()).text, 'small')
+      assert.equal((await connection.readResponse()).body.length, size * 1024 * 1024)
+    }
+    connection.destroy()
+  }
 })
 
 test('--reassign-after says when', async () => {
