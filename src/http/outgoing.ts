@@ -166,8 +166,8 @@ function isLeanable(res: Message): boolean {
     (res as unknown as Record<symbol, unknown>)[kStatistics] === undefined &&
     !res.maxRequestsOnConnectionReached &&
     !res._removedConnection &&
-    !res._removedContLen &&
-    !res._removedTE &&
+    // Without a body there is nothing whose length or framing could be missed.
+    (!res._hasBody || (!res._removedContLen && !res._removedTE)) &&
     !res.strictContentLength &&
     res.statusCode >= 200 &&
     // Then a body that is thrown away is an error.

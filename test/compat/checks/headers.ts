@@ -368,6 +368,15 @@ const wires: [string, (res: ServerResponse) => unknown][] = [
       res.end()
     },
   ],
+  ...[200, 204, 304].map((status): [string, (res: ServerResponse) => void] => [
+    `${status} without the fields of a body`,
+    (res) => {
+      res.statusCode = status
+      res.setHeader('Content-Type', 'text/plain').setHeader('Content-Length', 3).setHeader('ETag', '"a"')
+      for (const name of ['Content-Type', 'Content-Length', 'Transfer-Encoding']) res.removeHeader(name)
+      res.end()
+    },
+  ]),
 ]
 
 const requests: [string, string][] = [
