@@ -417,7 +417,8 @@ export class ServerCore implements InboxHandler {
     exchange.isOver = exchange.isAborted = true
     // Whoever's turn it is: what is not complete by now goes with the connection, and Node's own code destroys the socket
     // of a request that breaks off. The I/O thread may still be writing a last answer, and is not to hear of that.
-    connection?.handleGone(reason)
+    // The slot may have another connection by now.
+    if (connection?.exchange.connectionGeneration === exchange.connectionGeneration) connection.handleGone(reason)
     if (req !== null && !req.destroyed) req.destroy(abortError())
     this.#emitClose(res as Message)
   }
