@@ -140,7 +140,8 @@ function whyEnded(plan: Plan, index: number, isKilled: boolean, silentMs: number
   // As in Node, what the application cuts is the connection, with the answers of earlier requests that wait on it.
   if (plan.requests.slice(index).some(({ isCut }) => isCut)) return 'the application cut the connection'
   if (isKilled) return 'a worker was killed'
-  if (plan.halfCloses && silentMs > halfCloseMs) return 'the client had ended its side'
+  // A slow one still reads what the kernel holds for it when the server has had nothing to do for that long.
+  if (plan.halfCloses && (plan.isSlow || silentMs > halfCloseMs)) return 'the client had ended its side'
   return undefined
 }
 
