@@ -1,6 +1,6 @@
 // Compiles and runs test/chaos: real traffic and random faults at once.
 //
-//   npm run chaos -- [MINUTES] [--seed NUMBER]
+//   npm run chaos -- [MINUTES] [--seed NUMBER] [--report]
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from './lib/addon.mjs'

@@ -192,11 +192,22 @@ export function faultsOf(report: ChaosReport, growthMax?: number): string[] {
 }
 
 export function formatReport(report: ChaosReport): string {
+  const rows = rowsOf(report)
+  return `${rows.map(([name, value]) => `${`${name}:`.padEnd(45)}${value}`).join('\n')}\n`
+}
+
+/** The same as a table of Markdown. */
+export function formatTable(report: ChaosReport): string {
+  const rows = rowsOf(report).map(([name, value]) => `| ${name} | ${value} |`)
+  return ['| | |', '|---|---|', ...rows].join('\n')
+}
+
+function rowsOf(report: ChaosReport): [string, string | number][] {
   const { judgement, residentBytes, descriptors } = report
   const mebibytes = residentBytes.map((bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`).join(' -> ')
   const growth = ((residentBytes[1] / residentBytes[0] - 1) * 100).toFixed(1)
   const answered = Object.values(report.right).reduce((sum, count) => sum + count, 0)
-  const rows: [string, string | number][] = [
+  return [
     ['seed', report.seed],
     ['faults', `${report.faultCount} (${list(report.faults)}); ${report.skipped} skipped`],
     ['sent', report.sent],
@@ -211,7 +222,6 @@ export function formatReport(report: ChaosReport): string {
     ['resident memory', `${mebibytes} (${growth}%)`],
     ['descriptors', descriptors.join(' -> ')],
   ]
-  return `${rows.map(([name, value]) => `${`${name}:`.padEnd(45)}${value}`).join('\n')}\n`
 }
 
 function list(counts: Record<string, number>): string {
