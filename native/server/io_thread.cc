@@ -952,6 +952,24 @@ void IoThread::CloseLane(uint32_t worker_id, int status) {
   lane->state = Lane::State::kDraining;
   lane->is_drain_reported = true;
   List<Exchange, &Exchange::link> orphans;
+  List<Exchange, &Exchange::link> retried;
+  auto lose = [&](Exchange* exchange) {
+    // Of a worker that was blocked, one of these may be what blocked it.
+    if (status == 502 && MayRunAgain(exchange)) {
+      exchange->was_retried = true;
+      exchange->is_claimed = false;
+      exchange->claimed_us = 0;
+      shared_->queued.fetch_add(1, std::memory_order_relaxed);
+      exchange->state = ExchangeState::kQueued;
+      retried.PushBack(exchange);
+      lane->slot->requests_retried.fetch_add(1);
+      stats.retried++;
+      return;
+    }
+    exchange->state = ExchangeState::kAnswering;
+    failed++;
+    exchange->connection->Fail(exchange, status);
+  };
   while (Exchange* exchange = lane->unclaimed.front()) {
     bool is_ours = lane->TakeBack(exchange);
     Detach(exchange);
@@ -963,28 +981,12 @@ void IoThread::CloseLane(uint32_t worker_id, int status) {
       moved++;
       continue;
     }
-    exchange->state = ExchangeState::kAnswering;
-    failed++;
-    exchange->connection->Fail(exchange, status);
+    // Begun, and nobody had looked since.
+    lose(exchange);
   }
-  List<Exchange, &Exchange::link> retried;
   while (Exchange* exchange = lane->claimed.front()) {
     Detach(exchange);
-    // Of a worker that was blocked, one of these may be what blocked it.
-    if (status == 502 && MayRunAgain(exchange)) {
-      exchange->was_retried = true;
-      exchange->is_claimed = false;
-      exchange->claimed_us = 0;
-      shared_->queued.fetch_add(1, std::memory_order_relaxed);
-      exchange->state = ExchangeState::kQueued;
-      retried.PushBack(exchange);
-      lane->slot->requests_retried.fetch_add(1);
-      stats.retried++;
-      continue;
-    }
-    exchange->state = ExchangeState::kAnswering;
-    failed++;
-    exchange->connection->Fail(exchange, status);
+    lose(exchange);
   }
   Requeue(&orphans);
   Requeue(&retried);
