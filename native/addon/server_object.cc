@@ -18,7 +18,6 @@ std::mutex registry_mutex;
 std::map<uint32_t, std::shared_ptr<Server>> registry;
 uint32_t next_handle = 1;
 
-
 uint32_t GetUint32(const Napi::Object& object, const char* name) {
   return object.Get(name).As<Napi::Number>().Uint32Value();
 }

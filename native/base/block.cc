@@ -14,6 +14,8 @@ namespace {
 // writes to is not there.
 constexpr uint32_t kClassBytesMin = 16 * 1024;
 constexpr uint32_t kClasses = 7;
+// A block has touched its first page however little it held: so the bound is one of their number as well.
+constexpr uint32_t kPageBytes = 4096;
 
 // The address sanitizer is to see who uses a block that was let go.
 #if defined(__SANITIZE_ADDRESS__)
@@ -103,7 +105,7 @@ Block* Block::Make(uint32_t capacity) {
     void* memory = std::malloc(sizeof(Block) + bytes);
     CHECK(memory != nullptr);
     block = new (memory) Block;
-    block->used_max = 0;
+    block->used_max = kPageBytes;
     block->size_class = size_class;
   }
   block->holds.store(1, std::memory_order_relaxed);

@@ -16,10 +16,10 @@ struct alignas(8) Block {
   static constexpr size_t kPooledBytesMax = 8 * 1024 * 1024;
 
   std::atomic<uint32_t> holds;
-  uint32_t length;       // bytes in use
-  uint32_t capacity;     // bytes
-  uint32_t used_max;     // bytes that were ever in use: so many the system has found memory for
-  uint32_t size_class;   // from 1; 0: too small or too large to be kept
+  uint32_t length;      // bytes in use
+  uint32_t capacity;    // bytes
+  uint32_t used_max;    // bytes that were ever in use, a page at least: so many the system has found memory for
+  uint32_t size_class;  // from 1; 0: too small or too large to be kept
 
   char* data() { return reinterpret_cast<char*>(this + 1); }
   const char* data() const { return reinterpret_cast<const char*>(this + 1); }
