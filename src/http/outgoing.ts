@@ -439,24 +439,34 @@ function setHeader(this: Message, name: string, value: unknown): unknown {
   return this
 }
 
-/** Puts the choosing methods on Node's prototype; once per thread. */
+const replaced = [
+  'end',
+  'write',
+  'setHeader',
+  'appendHeader',
+  'flushHeaders',
+  'setTimeout',
+  '_storeHeader',
+  '_writeRaw',
+  '_send',
+  'destroy',
+] as const
+/** Of those, the ones that do not always call what they replace. */
+const bypassing = ['end', 'setHeader', '_storeHeader'] as const
+const nodesOwn = ServerResponse.prototype as unknown as Record<string, unknown>
+const original = new Map(bypassing.map((name) => [name, nodesOwn[name]]))
+
+let isInstalled = false
+
+/**
+ * Puts the choosing methods on Node's prototype; once per thread. Best before any of the application is loaded, so that
+ * what it puts there itself (tracing agents do) lies in front of ours and is called.
+ */
 export function installOutgoing(): void {
-  const prototype = ServerResponse.prototype as unknown as Record<string, unknown>
-  if (Object.hasOwn(prototype, 'end')) return
-  for (const name of [
-    'end',
-    'write',
-    'setHeader',
-    'appendHeader',
-    'flushHeaders',
-    'setTimeout',
-    '_storeHeader',
-    '_writeRaw',
-    '_send',
-    'destroy',
-  ] as const) {
-    node[name] = prototype[name] as Method
-  }
+  if (isInstalled) return
+  isInstalled = true
+  const prototype = nodesOwn
+  for (const name of replaced) node[name] = prototype[name] as Method
   node.socket = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'socket')
   const raw = (method: Method): Method =>
     function (this: unknown, ...args) {
@@ -509,6 +519,12 @@ export function installOutgoing(): void {
       }
       return result
     },
+  }
+  // Too late: ours would hide the application's. Then all goes Node's way, and through them.
+  if (bypassing.some((name) => prototype[name] !== original.get(name))) {
+    methods.end = raw(node.end)
+    delete methods.setHeader
+    delete methods._storeHeader
   }
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: true })

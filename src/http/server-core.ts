@@ -104,6 +104,12 @@ type ServerFields = Server & { joinDuplicateHeaders?: boolean }
 // loop would run them after the whole batch. About 35 ns when there are none.
 const runTicks = (process as unknown as { _tickCallback: () => void })._tickCallback
 
+/** Readies Node's message classes for what a ServerCore makes; once per thread, before the application is loaded. */
+export function installMessages(): void {
+  installIncoming()
+  installOutgoing()
+}
+
 export class ServerCore implements InboxHandler {
   readonly inbox: Inbox
   readonly #options: ServerCoreOptions
@@ -128,8 +134,7 @@ export class ServerCore implements InboxHandler {
   #onIdle: (() => void) | null = null
 
   constructor(lanes: readonly Lane[], options: ServerCoreOptions) {
-    installIncoming()
-    installOutgoing()
+    installMessages()
     this.#options = options
     this.#lanes = lanes
     this.#exchanges = lanes.map(() => [])

@@ -11,7 +11,7 @@ import type { ListenerOptions } from '../seam/addon.js'
 import { DROP_MODE_IDLE, DROP_MODE_NOW, TUNNEL_REASON_BROKEN_BODY } from '../seam/records.js'
 import type { Connection } from './connection.js'
 import type { Exchange } from './exchange.js'
-import type { Handover, ServerCore } from './server-core.js'
+import { type Handover, installMessages, type ServerCore } from './server-core.js'
 import { type Hosted, type Standalone, standaloneCore } from './standalone.js'
 import { emitRequest, serveByNode, type Target } from './target.js'
 
@@ -243,6 +243,7 @@ function HornetServer(this: ServerFields | undefined, options?: unknown, listene
   if (!(this instanceof HornetServer)) {
     return new (Server as unknown as new (options: unknown, listener: unknown) => unknown)(options, listener)
   }
+  installMessages()
   const server = this as unknown as ServerFields
   NodeServer.call(server, options, listener)
   const isAsked = typeof options === 'object' && options !== null && 'shouldUpgradeCallback' in options

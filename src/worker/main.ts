@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Hooks } from '../config/hooks.js'
 import { HornetError } from '../errors.js'
-import { ServerCore } from '../http/server-core.js'
+import { installMessages, ServerCore } from '../http/server-core.js'
 import type { Target } from '../http/target.js'
 import type { MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
 import { loadAddon } from '../seam/addon.js'
@@ -58,6 +58,7 @@ async function serve(spec: WorkerData): Promise<void> {
     tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` })
   const adopter = new Adopter({ tell, keepAliveMs, onError, keepsAddresses: spec.app.exportName !== undefined })
   adopter.install()
+  installMessages()
   // Stands in front of what has been put in place for the application.
   const examiner = spec.examine && new (await import('./examine.js')).Examiner(tell)
   const app = await loadWatched(spec, () => adopter.waitForServer())
