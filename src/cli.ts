@@ -1,31 +1,24 @@
 #!/usr/bin/env node
 /**
- * The `hornet` command: argv to master.
+ * The `hornet` command: argv to master. What most starts do not need is imported where it is used; each does so at its
+ * start, when the files are those that this process began with.
  */
 import { statSync } from 'node:fs'
 import { findApp } from './config/app-path.js'
 import { type LoadedRun, type LoadInput, loadConfiguration } from './config/load.js'
-import { printConfiguration } from './config/print.js'
 import type { Settings } from './config/settings.js'
 import { HornetError } from './errors.js'
-import { createLogger } from './log/logger.js'
-import { type Command, runMaster } from './master/arbiter.js'
-import { type BannerFacts, formatBanner, summarize } from './master/banner.js'
-import { checkApplication } from './master/check.js'
+import type { Command } from './master/arbiter.js'
 import { CommandQueue } from './master/command-queue.js'
 import type { AskedCommand } from './master/commands.js'
 import type { Configuration } from './master/configuration.js'
-import { examineApplication } from './master/doctor.js'
-import { formatFindings, statusOf } from './master/findings.js'
-import { type GuardEvent, runGuard } from './master/guard.js'
+import type { GuardEvent } from './master/guard.js'
 import { GuardLink } from './master/guard-link.js'
 import { type Inheritance, takeInheritance } from './master/inheritance.js'
-import { PidFile } from './master/pid-file.js'
 import { installSignals } from './master/signals.js'
-import { captureOutput, writeStandard } from './master/standard-streams.js'
 import { checkFolders } from './master/static-files.js'
 import type { Origin } from './master/successor.js'
-import { type Addon, loadAddon } from './seam/addon.js'
+import type { Addon } from './seam/addon.js'
 import { readVersion } from './version.js'
 
 const stuckThreadMsMax = 1000
@@ -59,6 +52,7 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     throw new HornetError('ERR_HORNET_USAGE', 'doctor does not go with --check-config or --print-config')
   }
   if (settings.printConfig) {
+    const { printConfiguration } = await import('./config/print.js')
     process.stdout.write(printConfiguration(loaded))
     if (!settings.checkConfig) return 0
   }
@@ -69,9 +63,13 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return guardServer(settings, { origin, inheritance, signals })
   }
   signals.passOn((command) => queue.push(command))
+  const { loadAddon } = await import('./seam/addon.js')
   const addon = loadAddon()
   exitWithin = addon.exitWithin
   if (doctor) {
+    const { examineApplication } = await import('./master/doctor.js')
+    const { formatFindings, statusOf } = await import('./master/findings.js')
+    const { captureOutput, writeStandard } = await import('./master/standard-streams.js')
     const capture = captureOutput(addon)
     // What the application writes must not be mixed with the report.
     capture.read((_, line) => capture.writeStandardError(`${line}\n`))
@@ -81,57 +79,21 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return statusOf(findings)
   }
   if (settings.checkConfig) {
+    const { checkApplication } = await import('./master/check.js')
     await checkApplication(configuration, addon)
     process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
     return 0
   }
-  const { logLevel, logFormat, errorLogfile, workers, ioThreads } = settings
-  const capture = settings.captureOutput ? captureOutput(addon) : undefined
-  const writeError = capture?.writeStandardError ?? ((text: string) => writeStandard(addon, 2, text))
-  const logger = createLogger({
-    level: logLevel,
-    format: logFormat,
-    destination: errorLogfile,
-    writeStandardError: writeError,
+  const { serve } = await import('./master/serve.js')
+  await serve({
+    configuration,
+    async readConfiguration() {
+      const again = await loadConfiguration(input, folder)
+      if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
+      return resolveApp(again, inheritance)
+    },
+    ...{ version, origin, inheritance, guard, addon, queue },
   })
-  capture?.read((stream, line) => logger[stream === 'stdout' ? 'info' : 'error'](`${stream}: ${line}`))
-  try {
-    await runMaster({
-      configuration,
-      async readConfiguration() {
-        const again = await loadConfiguration(input, folder)
-        if (again.kind === 'print') throw new Error('the same arguments asked for no text before')
-        return resolveApp(again, inheritance)
-      },
-      origin,
-      inheritance,
-      guard,
-      addon,
-      logger,
-      queue,
-      onServing(addresses) {
-        const { version: nodeVersion } = process
-        // The process to signal.
-        const pid = inheritance.guard?.pid ?? process.pid
-        const facts: BannerFacts = {
-          version,
-          nodeVersion,
-          pid,
-          appPath: configuration.app.path,
-          addresses,
-          workers,
-          ioThreads,
-        }
-        if (logFormat === 'json' || errorLogfile !== '-') logger.info(summarize(facts))
-        // Only JSON goes where JSON is wanted, and nothing where little is wanted.
-        const isWanted = logLevel === 'info' || logLevel === 'debug'
-        if (isWanted && !(logFormat === 'json' && errorLogfile === '-')) writeError(formatBanner(facts))
-      },
-    })
-  } finally {
-    await capture?.stop()
-    logger.close()
-  }
   return 0
 }
 
@@ -144,6 +106,9 @@ interface GuardParts {
 /** With --guard: this process is the guard, and the server another one. Resolves to the exit status. */
 async function guardServer(settings: Settings, { origin, inheritance, signals }: GuardParts): Promise<number> {
   const { logLevel, logFormat, errorLogfile, bind, pid } = settings
+  const { createLogger } = await import('./log/logger.js')
+  const { runGuard } = await import('./master/guard.js')
+  const { PidFile } = await import('./master/pid-file.js')
   const pidFile = new PidFile(pid)
   try {
     const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })

@@ -21,6 +21,8 @@ export interface WorkerData {
   hornet: true
   /** Number of this worker, from 1, never used twice. */
   workerId: number
+  /** Where the master has found the native addon. */
+  addonPath: string | undefined
   /** Handle of the native server in this process (see seam/addon.ts). */
   serverHandle: number
   /** One lane per I/O thread; memory made by the master, laid out by native/ring/records.h. */

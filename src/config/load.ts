@@ -87,7 +87,7 @@ export async function loadConfiguration(input: LoadInput, folder: string): Promi
   }
   const path = findConfigFile(config, resolve(folder, chdir ?? '.'))
   const configFile = path === undefined ? undefined : await readConfigFile(path, configTimeoutMs)
-  return loadSettings({ ...input, configFile })
+  return putTogether({ ...input, configFile }, commandLine, machine)
 }
 
 /**
@@ -100,7 +100,12 @@ export function loadSettings(input: LoadInput): Loaded {
   const machine = machineOf(input)
   // The command line goes first: --help must answer however wrong the environment is.
   const commandLine = parseCommandLine(input.argv, input.version)
-  if (commandLine.kind === 'print') return commandLine
+  return commandLine.kind === 'print' ? commandLine : putTogether(input, commandLine, machine)
+}
+
+type CommandLineRun = CommandLine & { kind: 'run' }
+
+function putTogether(input: LoadInput, commandLine: CommandLineRun, machine: Machine): LoadedRun {
   const { configFile } = input
   const layers = layersAround(input, commandLine.values, machine)
   if (configFile) layers.splice(environmentLayers, 0, fileLayer(configFile, machine))
@@ -308,6 +313,7 @@ function isHookName(name: string): boolean {
 
 function readCommandArgs(env: LoadInput['env'], version: string): RawValues {
   const words = splitWords(env[commandArgsName] ?? '', commandArgsName)
+  if (words.length === 0) return {}
   let commandLine: CommandLine
   try {
     commandLine = parseCommandLine(words, version)

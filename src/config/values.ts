@@ -1,7 +1,7 @@
 /**
  * The kinds of value a setting can have: how each is written, what is accepted, and what it means.
  */
-import { isIP, isIPv6 } from 'node:net'
+import { builtins } from '../builtins.js'
 import { quoteShellWord, splitShellWords } from './shell-words.js'
 
 /** What a value may depend on besides its text. */
@@ -187,7 +187,7 @@ export const ipBlocks: ValueKind<readonly string[]> = {
 function isIpBlock(block: string): boolean {
   if (block === '*') return true
   const match = /^([\d.]+|[\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(block)
-  const family = isIP(match?.[1] ?? '')
+  const family = builtins.net().isIP(match?.[1] ?? '')
   return family !== 0 && Number(match?.[2] ?? 0) <= (family === 4 ? 32 : 128)
 }
 
@@ -263,7 +263,7 @@ export const bindAddress: ValueKind<BindSpec> = {
     if (!match?.groups) return undefined
     const { v6, host, port: portText } = match.groups
     const port = parseInteger(portText, 0, portMax)
-    if (port === undefined || (v6 !== undefined && !isIPv6(v6))) return undefined
+    if (port === undefined || (v6 !== undefined && !builtins.net().isIPv6(v6))) return undefined
     // A port alone means every IPv4 address of the machine, as for Gunicorn.
     return { kind: 'tcp', host: v6 ?? (host || '0.0.0.0'), port }
   },

@@ -1,9 +1,8 @@
 /**
  * From bind addresses to open listeners, and from one set of them to another.
  */
-import { lookup } from 'node:dns/promises'
 import { chownSync, closeSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { builtins } from '../builtins.js'
 import type { Settings } from '../config/settings.js'
 import { type BindSpec, formatBind } from '../config/values.js'
 import { HornetError } from '../errors.js'
@@ -187,8 +186,8 @@ async function listenerSpec(bind: BindSpec, settings: ListenerOptions['settings'
 
 /** The core takes addresses, not names. A name with both kinds of address means the IPv4 one, as it mostly does. */
 export async function numericHost(host: string): Promise<string> {
-  if (isIP(host)) return host
-  const found = await lookup(host, { all: true })
+  if (builtins.net().isIP(host)) return host
+  const found = await builtins.dns().lookup(host, { all: true })
   return (found.find(({ family }) => family === 4) ?? found[0]).address
 }
 

@@ -2,7 +2,7 @@
  * Sockets as Node itself binds them and passes them to other processes: what `net.Server` holds inside. Node's cluster
  * stands on the same.
  */
-import net from 'node:net'
+import { builtins } from '../builtins.js'
 
 export interface Handle {
   readonly fd: number
@@ -19,7 +19,8 @@ type CreateHandle = (
   flags: number | undefined,
 ) => Handle | number
 
-const { _createServerHandle } = net as unknown as { _createServerHandle: CreateHandle }
-
 /** Binds, or takes `fd` over. A negative errno when it cannot. */
-export const createHandle: CreateHandle = _createServerHandle
+export const createHandle: CreateHandle = (...args) => {
+  const { _createServerHandle } = builtins.net() as unknown as { _createServerHandle: CreateHandle }
+  return _createServerHandle(...args)
+}

@@ -1,6 +1,7 @@
 /**
  * Signals to commands. A handler only enqueues; what the signal means at that moment is the arbiter's to decide.
  */
+import { builtins } from '../builtins.js'
 import type { AskedCommand } from './commands.js'
 
 /** What each signal asks for. Signals that are not here keep the system's meaning. */
@@ -19,12 +20,17 @@ export const signalCommands = {
 
 /** Installs the handlers; call before anything slow, since a signal without a handler ends the process. */
 export function installSignals(push: (command: AskedCommand) => void): void {
-  // A terminal sends WINCH when its window changes size, which is not what an operator means by it.
-  const hasTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
   for (const [signal, command] of Object.entries(signalCommands)) {
-    if (signal === 'SIGWINCH' && hasTerminal) continue
-    process.on(signal, () => push(command))
+    process.on(signal, () => {
+      // A terminal sends WINCH when its window changes size, which is not what an operator means by it.
+      if (signal !== 'SIGWINCH' || !hasTerminal()) push(command)
+    })
   }
+}
+
+function hasTerminal(): boolean {
+  const { isatty } = builtins.tty()
+  return isatty(0) || isatty(1) || isatty(2)
 }
 
 /** The signal that such a command was made of; none for what the control API asks. */

@@ -1,8 +1,8 @@
 /**
  * The standard streams as the master has them: standard error for the log, and what the application writes to either.
  */
-import { Socket } from 'node:net'
 import { StringDecoder } from 'node:string_decoder'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 import { writeWhole } from '../log/logger.js'
 import type { Addon } from '../seam/addon.js'
@@ -62,6 +62,7 @@ export function captureOutput(addon: Pick<Addon, 'captureOutput' | 'releaseOutpu
   return {
     writeStandardError: (text) => writeWhole(standardErrorFd, text),
     read(onLine) {
+      const { Socket } = builtins.net()
       for (const name of ['stdout', 'stderr'] as const) {
         const lines = new LineSplitter((line) => onLine(name, line))
         const socket = new Socket({ fd: fds[name], readable: true, writable: false })

@@ -2,9 +2,10 @@
  * USR2: a new Hornet, of whatever version the files have by now, on the same listening sockets. It says when it serves;
  * until then, and when it never does, the old one goes on.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, writeSync } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { builtins } from '../builtins.js'
 import { formatDuration } from '../config/values.js'
 import { type Handover, handoverEnvironment } from './inheritance.js'
 
@@ -91,7 +92,7 @@ export function spawnHornet(
   const places = listeners.map(([key], index) => [key, streams + index] as const)
   // The watchdog's number is that of this process; who takes its place is watched all the same.
   const { WATCHDOG_PID: _, ...env } = origin.env
-  return spawn(process.execPath, [...process.execArgv, origin.script, ...origin.argv], {
+  return builtins.childProcess().spawn(process.execPath, [...process.execArgv, origin.script, ...origin.argv], {
     cwd: origin.folder,
     env: { ...env, ...handoverEnvironment({ ...handover, listeners: places }) },
     stdio: ['inherit', 'inherit', 'inherit', ...listeners.map(([, fd]) => fd), link],

@@ -3,7 +3,6 @@
  * what happens to it. Knows no policy: what is done when is pool.ts's to say.
  */
 
-import { randomInt } from 'node:crypto'
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -14,7 +13,7 @@ import { formatSize } from '../config/values.js'
 import { HornetError } from '../errors.js'
 import { type AppMetric, readAppMetrics } from '../metrics/merge.js'
 import type { AppFacts, ListenAnswer, MasterMessage, WorkerData, WorkerMessage } from '../protocol.js'
-import { LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
+import { addonPath, LANE_RINGS_OFFSET, type NativeServer } from '../seam/addon.js'
 import type { Adoptions } from './adoptions.js'
 import type { Configuration } from './configuration.js'
 import type { LaneMemory } from './lane-memory.js'
@@ -58,7 +57,7 @@ export type ListenDesk = Pick<Adoptions, 'listen' | 'unlisten' | 'noteReady' | '
 
 /** After how many requests a worker is to be replaced; 0 for never. */
 function requestsUntilSpent({ maxRequests, maxRequestsJitter }: Settings): number {
-  return maxRequests === 0 ? 0 : maxRequests + randomInt(0, maxRequestsJitter + 1)
+  return maxRequests === 0 ? 0 : maxRequests + Math.floor(Math.random() * (maxRequestsJitter + 1))
 }
 
 /** What a worker says of itself, and what its event loop shows. */
@@ -310,6 +309,7 @@ export class WorkerHandle {
     const workerData: WorkerData = {
       hornet: true,
       workerId: this.id,
+      addonPath: addonPath(),
       serverHandle: server.handle,
       lanes: this.#lanes,
       requestRingBytes,

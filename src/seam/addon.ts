@@ -398,17 +398,31 @@ export interface Addon {
 }
 
 const require = createRequire(import.meta.url)
-let loaded: Addon | undefined
+let loaded: { addon: Addon; path: string } | undefined
 
 /**
  * Loads the native addon: a prebuilt binary for this platform first, then the one built on this machine. One that does
  * not load, or that was built for another record layout, is passed over when there is another.
  *
+ * @param found Where another thread of this process found it (`addonPath`): looked at first, which spares the search.
  * @throws HornetError `ERR_HORNET_ADDON` when there is no binary, none can be loaded, or none fits.
  */
-export function loadAddon(): Addon {
-  loaded ??= loadFirst(packageRoot(), layoutFingerprint)
-  return loaded
+export function loadAddon(found?: string): Addon {
+  if (loaded === undefined) {
+    const root = packageRoot()
+    loaded = loadOneOf(candidates(root, found), root, layoutFingerprint)
+  }
+  return loaded.addon
+}
+
+/** Of the binary that `loadAddon` has loaded. */
+export function addonPath(): string | undefined {
+  return loaded?.path
+}
+
+function* candidates(root: string, found: string | undefined): Iterable<string> {
+  if (found !== undefined) yield found
+  yield* binaries(root)
 }
 
 /**
@@ -417,12 +431,16 @@ export function loadAddon(): Addon {
  * @throws HornetError `ERR_HORNET_ADDON`.
  */
 export function loadFirst(root: string, expected: string): Addon {
+  return loadOneOf(binaries(root), root, expected).addon
+}
+
+function loadOneOf(files: Iterable<string>, root: string, expected: string): { addon: Addon; path: string } {
   const refused: string[] = []
   let cause: unknown
-  for (const file of binaries(root)) {
+  for (const file of files) {
     try {
       const addon = require(file) as Addon
-      if (addon.layoutFingerprint === expected) return addon
+      if (addon.layoutFingerprint === expected) return { addon, path: file }
       refused.push(`${file} has record layout ${addon.layoutFingerprint}, this JavaScript needs ${expected}`)
     } catch (error) {
       cause = error

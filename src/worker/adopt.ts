@@ -8,10 +8,9 @@
  */
 import { chmodSync, statSync } from 'node:fs'
 import http from 'node:http'
-import https from 'node:https'
 import net from 'node:net'
 import { constants } from 'node:os'
-import tls from 'node:tls'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 import { emitRequest, type Target } from '../http/target.js'
 import { type ListenAnswer, type ListenRequest, listenAnswerBytesMax, type WorkerMessage } from '../protocol.js'
@@ -112,14 +111,14 @@ export class Adopter {
     // only looks whether a port is free (detect-port, get-port) must hear that it is.
     replace(net.Server.prototype, function (address, port, addressType, backlog, fd, flags) {
       if (isHttp2(this)) throw unsupported('http2 servers')
-      const handle = adopter.#bindOwn({ address, port, addressType, backlog, fd, flags })
-      if (handle !== undefined) this._handle = handle
+      // Not imported: few applications make one, and all would wait for OpenSSL's part of Node at their start.
+      if (this instanceof builtins.tls().Server) {
+        if (this instanceof builtins.https().Server) throw unsupported('https servers')
+      } else {
+        const handle = adopter.#bindOwn({ address, port, addressType, backlog, fd, flags })
+        if (handle !== undefined) this._handle = handle
+      }
       listen.call(this, address, port, addressType, backlog, fd, flags)
-    })
-    replace(tls.Server.prototype, function (...args) {
-      if (this instanceof https.Server) throw unsupported('https servers')
-      if (isHttp2(this)) throw unsupported('http2 servers')
-      listen.call(this, ...args)
     })
   }
 

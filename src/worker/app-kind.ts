@@ -4,7 +4,9 @@
  */
 import { EventEmitter } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import type https from 'node:https'
+import { Server as NetServer } from 'node:net'
+import { builtins } from '../builtins.js'
 import type { FetchHandler } from '../fetch/serve.js'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
@@ -34,7 +36,7 @@ export function recognise(value: unknown): Candidate | null {
     // Express and Connect applications are such functions too.
     return { kind: 'listener', noun: 'request listener', open: async () => ({ listener: value as Listener }) }
   }
-  if (value instanceof http.Server || value instanceof https.Server) {
+  if (value instanceof http.Server || isHttps(value)) {
     // An https server differs in its sockets alone, and those are not its own here.
     const server = value as http.Server
     const listener: Listener = (req, res) => {
@@ -75,6 +77,11 @@ export function recognise(value: unknown): Candidate | null {
     return { kind: 'nest', noun: 'Nest application', open }
   }
   return null
+}
+
+function isHttps(value: unknown): value is https.Server {
+  // Asked first, as it is there: what is no such server must not cost the loading of https.
+  return value instanceof NetServer && value instanceof builtins.https().Server
 }
 
 /** For a person: what a value that does not serve is instead. */

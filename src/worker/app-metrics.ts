@@ -1,7 +1,7 @@
 /**
  * What a worker tells of itself when the master asks: its heap, and the metrics that the application keeps.
  */
-import { getHeapStatistics } from 'node:v8'
+import { builtins } from '../builtins.js'
 import type { MasterMessage, WorkerMessage } from '../protocol.js'
 
 /** What prom-client's `Registry` has; anything that answers like it will do. */
@@ -49,7 +49,7 @@ export function answerReports(
 }
 
 function heapSizes(): { heapUsedBytes: number; heapTotalBytes: number } {
-  const { used_heap_size: heapUsedBytes, total_heap_size: heapTotalBytes } = getHeapStatistics()
+  const { used_heap_size: heapUsedBytes, total_heap_size: heapTotalBytes } = builtins.v8().getHeapStatistics()
   return { heapUsedBytes, heapTotalBytes }
 }
 

@@ -1,10 +1,10 @@
 /**
  * Finds the application in the module the operator named, and makes a listener of it.
  */
-import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isPromise } from 'node:util/types'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 import type { AppSpec } from '../protocol.js'
 import { describeValue, isClass, type LoadedApp, recognise } from './app-kind.js'
@@ -137,7 +137,9 @@ function bootError(path: string, what: string, cause: unknown): HornetError {
 function locateSyntaxError(path: string, cause: unknown): string {
   const isPlaceless = cause instanceof SyntaxError && (cause.stack ?? '').startsWith('SyntaxError')
   if (!isPlaceless) return ''
-  const { status, stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 5_000 })
+  const { status, stderr } = builtins
+    .childProcess()
+    .spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 5_000 })
   return status === 1 ? stderr.split('\n').slice(0, 3).join('\n') : ''
 }
 

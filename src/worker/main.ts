@@ -47,7 +47,7 @@ try {
 }
 
 async function serve(spec: WorkerData): Promise<void> {
-  const addon = loadAddon()
+  const addon = loadAddon(spec.addonPath)
   installStdio(addon, (message) => tell({ type: 'log', level: 'warn', message }))
   const lanes = spec.lanes.map((memory, index) => new Lane(memory, index, spec.requestRingBytes))
   const hooks = await hooksOf(spec)

@@ -45,8 +45,9 @@ const restrictedHeaders: [header: RegExp, rooms: string[]][] = [
 ]
 
 /** TypeScript rooms; a file right in src/ is a room of its own. */
-const sideRoom = ['errors', 'protocol']
+const sideRoom = ['builtins', 'errors', 'protocol']
 const scriptRooms: Record<string, string[]> = {
+  builtins: [],
   errors: [],
   protocol: [],
   version: [],
@@ -57,9 +58,9 @@ const scriptRooms: Record<string, string[]> = {
   seam: ['errors'],
   http: ['errors', 'protocol', 'seam'],
   fetch: ['errors', 'protocol', 'seam', 'http'],
-  worker: ['errors', 'protocol', 'seam', 'http', 'fetch', 'config', 'log', 'metrics'],
+  worker: ['builtins', 'errors', 'protocol', 'seam', 'http', 'fetch', 'config', 'log', 'metrics'],
   // Of the seam the master sees what it binds listeners with; the record layout is the worker's business.
-  master: ['errors', 'protocol', 'version', 'config', 'control', 'log', 'metrics', 'seam/addon'],
+  master: ['builtins', 'errors', 'protocol', 'version', 'config', 'control', 'log', 'metrics', 'seam/addon'],
   cli: ['errors', 'protocol', 'version', 'config', 'control', 'log', 'metrics', 'master', 'worker', 'seam/addon'],
   hornetctl: ['errors', 'version', 'config', 'control'],
   index: ['errors', 'protocol', 'version', 'config', 'control', 'log', 'metrics', 'master', 'worker', 'http', 'fetch'],
