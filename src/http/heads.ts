@@ -3,6 +3,7 @@
  * and checked before is not put together, checked and encoded anew.
  */
 import { Buffer } from 'node:buffer'
+import type { HeaderEntries } from './headers.js'
 
 /** Status line and fields of a response, in ASCII. Never changed once made. */
 export interface Head {
@@ -28,30 +29,82 @@ const slots: (Head | null)[] = new Array(SLOTS).fill(null)
 const misses: number[] = new Array(SLOTS).fill(MISSES - 1)
 
 /** The last value tells responses apart that are alike otherwise: most often it is the length. */
-function slotOf(status: number, values: readonly unknown[]): number {
-  const last = values.length === 0 ? 0 : values[values.length - 1]
+function slotOf(status: number, count: number, last: unknown): number {
   const salt = typeof last === 'string' ? last.length : typeof last === 'number' ? last : 0
-  return (status + values.length * 5 + salt) & (SLOTS - 1)
+  return (status + count * 5 + salt) & (SLOTS - 1)
 }
 
-/** The head with just these fields, in this order. */
-export function recallHead(
-  status: number,
-  reason: string,
-  names: readonly string[],
-  values: readonly unknown[],
-): Head | null {
-  const head = slots[slotOf(status, values)]
-  if (head === null || head.status !== status || head.reason !== reason || head.names.length !== names.length)
-    return null
-  // What is most likely to differ comes last in most heads.
-  for (let i = names.length - 1; i >= 0; i--) {
-    if (head.values[i] !== values[i] || head.names[i] !== names[i]) return null
+function candidate(status: number, reason: string, count: number, last: unknown): Head | null {
+  const head = slots[slotOf(status, count, last)]
+  return head !== null && head.status === status && head.names.length === count && head.reason === reason ? head : null
+}
+
+// The fields of a response come in three forms. Each is looked through where it lies, twice: an array of names and one of
+// values would cost more than the rest, and be garbage at once.
+
+/** The head with just the fields of a table, in this order. */
+export function recallTable(status: number, reason: string, table: HeaderEntries): Head | null {
+  let count = 0
+  let last: unknown
+  for (const lower in table) {
+    last = table[lower][1]
+    count++
+  }
+  const head = candidate(status, reason, count, last)
+  if (head === null) return null
+  const { names, values } = head
+  let at = 0
+  for (const lower in table) {
+    const entry = table[lower]
+    if (entry[1] !== values[at] || entry[0] !== names[at]) return null
+    at++
   }
   return head
 }
 
-/** Told of each head that `recallHead` did not know. The values must be strings and numbers, the text ASCII. */
+/** The same of an array of names and values in turn. */
+export function recallList(status: number, reason: string, list: readonly unknown[]): Head | null {
+  const head = candidate(status, reason, list.length >> 1, list[list.length - 1])
+  if (head === null) return null
+  const { names, values } = head
+  for (let at = 0; at < names.length; at++) {
+    if (list[at * 2 + 1] !== values[at] || list[at * 2] !== names[at]) return null
+  }
+  return head
+}
+
+/** The same of the object's own properties. */
+export function recallObject(status: number, reason: string, fields: HeaderObject): Head | null {
+  // What it inherited would be taken for its own below.
+  if (Object.getPrototypeOf(fields) !== Object.prototype || isPolluted()) return null
+  let count = 0
+  let last: unknown
+  for (const name in fields) {
+    last = fields[name]
+    count++
+  }
+  const head = candidate(status, reason, count, last)
+  if (head === null) return null
+  const { names, values } = head
+  let at = 0
+  for (const name in fields) {
+    if (fields[name] !== values[at] || name !== names[at]) return null
+    at++
+  }
+  return head
+}
+
+export interface HeaderObject {
+  readonly [name: string]: unknown
+}
+
+/** Something put an enumerable property on the prototype of all objects. */
+function isPolluted(): boolean {
+  for (const _ in Object.prototype) return true
+  return false
+}
+
+/** Told of each head that was not known. The values must be strings and numbers, the text ASCII. */
 export function rememberHead(
   status: number,
   reason: string,
@@ -61,7 +114,7 @@ export function rememberHead(
   length: number,
   hasDate: boolean,
 ): void {
-  const slot = slotOf(status, values)
+  const slot = slotOf(status, values.length, values[values.length - 1])
   misses[slot]++
   if (misses[slot] < MISSES || text.length > HEAD_MAX) return
   misses[slot] = 0

@@ -20,7 +20,7 @@ import {
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { FieldRole, fieldInfo, type HeaderEntries, isPlainText, isPlainValue, newHeaderTable } from './headers.js'
-import { recallHead, rememberHead } from './heads.js'
+import { type Head, type HeaderObject, recallList, recallObject, recallTable, rememberHead } from './heads.js'
 import { isBodyWanted } from './incoming.js'
 import {
   kBytesWritten,
@@ -55,6 +55,7 @@ const kHeadBytes = Symbol('hornet.headBytes')
 const kIsPlain = Symbol('hornet.isPlain')
 const kSocketValue = Symbol('hornet.socket')
 const none = Symbol('none')
+const nothing: unknown[] = []
 
 /** A one-shot body up to this size goes lean; larger ones stream with backpressure. Bytes, or UTF-16 units. */
 const LEAN_BODY_MAX = 256 * 1024
@@ -86,6 +87,8 @@ export interface OutgoingFields {
   _removedTE: boolean
   _eventsCount: number
   _keepAliveTimeout: number
+  _expect_continue: boolean
+  _sent100: boolean
   maxRequestsOnConnectionReached: boolean
   outputData: unknown[]
   destroyed: boolean
@@ -134,6 +137,7 @@ const node = {} as {
   flushHeaders: Method
   setTimeout: Method
   _storeHeader: Method
+  writeHead: Method
   _writeRaw: Method
   _send: Method
   destroy: Method
@@ -175,6 +179,37 @@ function isLeanable(res: Message): boolean {
   )
 }
 
+/**
+ * Node's, in few steps for what is usual: a status of a final response with its own reason, and fields either set before
+ * or given here.
+ */
+function writeHead(this: Message, statusCode: number, reason?: unknown, obj?: unknown): Message {
+  const headers = this[kOutHeaders]
+  const given = typeof reason === 'string' ? obj : (obj ?? reason)
+  const usual = statusCodes[statusCode]
+  const isUsual =
+    this[kExchange] !== undefined &&
+    this[kRoad] === Road.Open &&
+    !this._header &&
+    typeof statusCode === 'number' &&
+    statusCode >= 200 &&
+    usual !== undefined &&
+    (typeof reason === 'string' ? reason === usual : !this.statusMessage || this.statusMessage === usual) &&
+    // Those set before and those given here are Node's to put together.
+    (headers === null || !given) &&
+    // Someone wants to see it.
+    this._storeHeader === storeHeader
+  if (!isUsual) return node.writeHead.call(this, statusCode, reason, obj) as Message
+  this.statusMessage = usual
+  this.statusCode = statusCode
+  if (statusCode === 204 || statusCode === 304) this._hasBody = false
+  if (this._expect_continue && !this._sent100) this.shouldKeepAlive = false
+  if (!isLeanable(this) || !storeLean(this, null, headers ?? given)) {
+    storeByNode(this, `HTTP/1.1 ${statusCode} ${usual}\r\n`, headers ?? given)
+  }
+  return this
+}
+
 /** Makes a lean head where it can; Node's otherwise. Called by Node's writeHead with what it has validated. */
 function storeHeader(this: Message, firstLine: string, headers: unknown): void {
   if (
@@ -183,41 +218,34 @@ function storeHeader(this: Message, firstLine: string, headers: unknown): void {
     !isLeanable(this) ||
     !storeLean(this, firstLine, headers)
   ) {
-    if (this[kEndChunk] !== none && this[kRoad] === Road.Open) this._contentLength = byteLength(this[kEndChunk])
-    node._storeHeader.call(this, firstLine, headers)
+    storeByNode(this, firstLine, headers)
   }
 }
 
-function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
+function storeByNode(res: Message, firstLine: string, headers: unknown): void {
+  if (res[kEndChunk] !== none && res[kRoad] === Road.Open) res._contentLength = byteLength(res[kEndChunk])
+  node._storeHeader.call(res, firstLine, headers)
+}
+
+/** `firstLine`: null for that of the status and its usual reason. */
+function storeLean(res: Message, firstLine: string | null, headers: unknown): boolean {
   const status = res.statusCode
   const reason = res.statusMessage
   const areOwn = headers === res[kOutHeaders]
-  let names: string[]
-  const values: unknown[] = []
-  if (areOwn) {
-    names = []
-    for (const lower in headers as HeaderEntries) {
-      const [name, value] = (headers as HeaderEntries)[lower]
-      names.push(name)
-      values.push(value)
-    }
-  } else if (Array.isArray(headers)) {
-    if (headers.length % 2 !== 0 || Array.isArray(headers[0])) return false
-    names = []
-    for (let i = 0; i < headers.length; i += 2) {
-      names.push(headers[i])
-      values.push(headers[i + 1])
-    }
-  } else {
-    names = headers ? Object.keys(headers) : []
-    for (const name of names) values.push((headers as { [name: string]: unknown })[name])
-  }
   // What was set one by one was checked then. A status line of one's own is longer, or shorter.
   const isUsual =
-    typeof reason === 'string' &&
-    firstLine.length === reason.length + 'HTTP/1.1 200 \r\n'.length &&
+    (firstLine === null ||
+      (typeof reason === 'string' && firstLine.length === reason.length + 'HTTP/1.1 200 \r\n'.length)) &&
     (!areOwn || res[kIsPlain])
-  const head = isUsual ? recallHead(status, reason, names, values) : null
+  let head: Head | null = null
+  if (areOwn) {
+    if (isUsual) head = recallTable(status, reason, headers as HeaderEntries)
+  } else if (Array.isArray(headers)) {
+    if (headers.length % 2 !== 0 || Array.isArray(headers[0])) return false
+    if (isUsual) head = recallList(status, reason, headers)
+  } else if (isUsual) {
+    head = headers ? recallObject(status, reason, headers as HeaderObject) : recallList(status, reason, nothing)
+  }
   let text: string
   let flags = res.sendDate ? RESPOND_FLAG_DATE | RESPOND_FLAG_CONNECTION : RESPOND_FLAG_CONNECTION
   let length = -1
@@ -227,7 +255,9 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
     length = head.length
     if (head.hasDate) flags &= ~RESPOND_FLAG_DATE
   } else {
-    text = firstLine
+    text = firstLine ?? `HTTP/1.1 ${status} ${reason}\r\n`
+    const names: string[] = []
+    const values: unknown[] = []
     // Reasons of one's own are rare.
     isPlain = reason === statusCodes[status] || isPlainValue(reason)
     let hasDate = false
@@ -236,6 +266,8 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
       isPlain &&= res[kIsPlain]
       for (const lower in headers as HeaderEntries) {
         const [name, value] = (headers as HeaderEntries)[lower]
+        names.push(name)
+        values.push(value)
         const role = roleOf(lower)
         if (role !== FieldRole.Plain) {
           if (role === FieldRole.Special || Array.isArray(value)) return false
@@ -252,6 +284,17 @@ function storeLean(res: Message, firstLine: string, headers: unknown): boolean {
         }
       }
     } else {
+      if (Array.isArray(headers)) {
+        for (let i = 0; i < headers.length; i += 2) {
+          names.push(headers[i])
+          values.push(headers[i + 1])
+        }
+      } else if (headers) {
+        for (const name of Object.keys(headers)) {
+          names.push(name)
+          values.push((headers as HeaderObject)[name])
+        }
+      }
       for (let i = 0; i < names.length; i++) {
         const name = names[i]
         const value = values[i]
@@ -340,12 +383,12 @@ function byteLength(chunk: unknown): number {
   return chunk ? (chunk as Uint8Array).byteLength : 0
 }
 
-function end(this: Message, ...args: unknown[]): unknown {
+function end(this: Message, first?: unknown, second?: unknown, third?: unknown): unknown {
   const exchange = this[kExchange]
-  if (exchange === undefined) return node.end.apply(this, args)
-  let chunk = args[0]
-  let encoding = args[1]
-  let callback = args[2]
+  if (exchange === undefined) return node.end.call(this, first, second, third)
+  let chunk = first
+  let encoding = second
+  let callback = third
   if (typeof chunk === 'function') {
     callback = chunk
     chunk = encoding = undefined
@@ -371,7 +414,7 @@ function end(this: Message, ...args: unknown[]): unknown {
     (encoding && encoding !== 'utf8' && encoding !== 'utf-8')
   ) {
     takeRawRoad(this, exchange)
-    return node.end.apply(this, args)
+    return node.end.call(this, first, second, third)
   }
   if (!this._header) {
     this[kEndChunk] = chunk
@@ -384,7 +427,7 @@ function end(this: Message, ...args: unknown[]): unknown {
   // Whatever made the head may have written as well: it decides.
   if (this[kRoad] !== Road.Lean || this.finished) {
     takeRawRoad(this, exchange)
-    return node.end.apply(this, args)
+    return node.end.call(this, first, second, third)
   }
   const sent = exchange.outbox.respond(
     exchange,
@@ -399,7 +442,7 @@ function end(this: Message, ...args: unknown[]): unknown {
   if (sent < 0) {
     // Another length than the application announced: Node has its rules for that.
     takeRawRoad(this, exchange)
-    return node.end.apply(this, args)
+    return node.end.call(this, first, second, third)
   }
   if (typeof callback === 'function') this.once('finish', endCallback(callback as EndCallback))
   this._contentLength = sent
@@ -446,13 +489,14 @@ const replaced = [
   'appendHeader',
   'flushHeaders',
   'setTimeout',
+  'writeHead',
   '_storeHeader',
   '_writeRaw',
   '_send',
   'destroy',
 ] as const
 /** Of those, the ones that do not always call what they replace. */
-const bypassing = ['end', 'setHeader', '_storeHeader'] as const
+const bypassing = ['end', 'setHeader', 'writeHead', '_storeHeader'] as const
 const nodesOwn = ServerResponse.prototype as unknown as Record<string, unknown>
 const original = new Map(bypassing.map((name) => [name, nodesOwn[name]]))
 
@@ -477,6 +521,7 @@ export function installOutgoing(): void {
   const methods: Record<string, unknown> = {
     end,
     setHeader,
+    writeHead,
     _storeHeader: storeHeader,
     write: raw(node.write),
     flushHeaders: raw(node.flushHeaders),
@@ -524,6 +569,7 @@ export function installOutgoing(): void {
   if (bypassing.some((name) => prototype[name] !== original.get(name))) {
     methods.end = raw(node.end)
     delete methods.setHeader
+    delete methods.writeHead
     delete methods._storeHeader
   }
   for (const [name, value] of Object.entries(methods)) {

@@ -4,12 +4,24 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { recallHead, rememberHead } from '../../src/http/heads.js'
+import { newHeaderTable } from '../../src/http/headers.js'
+import { recallList, recallObject, recallTable, rememberHead } from '../../src/http/heads.js'
 
 const names = ['X-A', 'Content-Length']
 
 function remember(values: unknown[], times = 1, text = `HTTP/1.1 200 OK\r\n${values.join('\r\n')}\r\n`): void {
   for (let n = 0; n < times; n++) rememberHead(200, 'OK', names, values, text, 2, false)
+}
+
+/** Looks for it in each of the forms that fields come in, which must agree. */
+function recallHead(status: number, reason: string, names: readonly string[], values: readonly unknown[]) {
+  const table = newHeaderTable()
+  for (const [at, name] of names.entries()) table[name.toLowerCase()] = [name, values[at]]
+  const head = recallTable(status, reason, table)
+  const list = names.flatMap((name, at) => [name, values[at]])
+  assert.equal(recallList(status, reason, list), head)
+  assert.equal(recallObject(status, reason, Object.fromEntries(names.map((name, at) => [name, values[at]]))), head)
+  return head
 }
 
 test('a head comes back for the same fields, and for no others', () => {
@@ -42,4 +54,18 @@ test('large heads are not kept', () => {
   assert.equal(recallHead(200, 'OK', names, ['large', 4]), null)
   remember(['large', 4], 20, 'x'.repeat(4096))
   assert.notEqual(recallHead(200, 'OK', names, ['large', 4]), null)
+})
+
+test('what an object inherits is not among its fields', () => {
+  for (let n = 0; n < 8; n++)
+    rememberHead(250, 'Own', ['X-Own'], ['yes'], 'HTTP/1.1 250 Own\r\nX-Own: yes\r\n', -1, false)
+  assert.notEqual(recallObject(250, 'Own', { 'X-Own': 'yes' }), null)
+  assert.equal(recallObject(250, 'Own', Object.create({ 'X-Own': 'yes' })), null)
+  const everything = Object.prototype as { 'X-Own'?: string }
+  everything['X-Own'] = 'yes'
+  try {
+    assert.equal(recallObject(250, 'Own', {}), null)
+  } finally {
+    delete everything['X-Own']
+  }
 })
