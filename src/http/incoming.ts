@@ -14,6 +14,7 @@ import {
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { kHeadersCount } from './internals.js'
+import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
 
 const kRawHeaders = Symbol('hornet.rawHeaders')
 const kSocketValue = Symbol('hornet.socket')
@@ -75,6 +76,16 @@ function fill(req: IncomingMessage, exchange: Exchange, method: number): void {
   }
   fields[kHeadersCount] = exchange.headerCount * 2
   fields._read = readEmpty
+}
+
+/** Makes requests without Node's constructor, if that is possible; after `installIncoming`. */
+export function requestMould(): Mould<Exchange, number, IncomingMessage> | null {
+  return mouldOf({
+    specimen: new IncomingMessage(null as never),
+    added: [kExchange, '_read'],
+    fill,
+    isUsual: areEmittersUsual,
+  })
 }
 
 /**

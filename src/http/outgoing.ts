@@ -10,8 +10,11 @@
  * put their own prototypes in between and keep only the end of the chain; for others' objects they call Node's.
  */
 import { Buffer } from 'node:buffer'
+import { channel } from 'node:diagnostics_channel'
 import { type IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
+import { PerformanceObserver } from 'node:perf_hooks'
 import {
+  REQUEST_FLAG_HTTP10,
   RESPOND_FLAG_CHUNKED,
   RESPOND_FLAG_CLOSE,
   RESPOND_FLAG_CONNECTION,
@@ -31,6 +34,7 @@ import {
   kWritableFinished,
   statusCodes,
 } from './internals.js'
+import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
 
 /** Which road a response takes. */
 enum Road {
@@ -125,6 +129,34 @@ function fill(res: Message, exchange: Exchange): void {
   res[kLeanLength] = -1
   res[kHeadBytes] = null
   res[kIsPlain] = true
+}
+
+/** A publication in Node's constructor (Node 22 and later). */
+const createdChannel = channel('http.server.response.created')
+/** Someone has begun to observe 'http' entries, which Node's constructor looks at. */
+let isObserved = false
+
+/** Makes responses without Node's constructor, if that is possible; after `installOutgoing`. */
+export function responseMould(): Mould<Exchange, IncomingMessage, ServerResponse> | null {
+  const req = { method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 }
+  const specimen = new ServerResponse(req as never)
+  // Node's trace events begin in its constructor.
+  if (Object.hasOwn(specimen, '_traceEventId')) return null
+  ;(specimen as { req: unknown }).req = undefined
+  return mouldOf({
+    specimen,
+    added: [kExchange, kRoad, kEndChunk, kLeanFlags, kLeanLength, kHeadBytes, kIsPlain],
+    fill: (res, exchange, req) => {
+      ;(res as { req: unknown }).req = req
+      fill(res as Message, exchange)
+    },
+    isUsual: ({ flags }, { method }) =>
+      (flags & REQUEST_FLAG_HTTP10) === 0 &&
+      method !== 'HEAD' &&
+      !isObserved &&
+      !createdChannel.hasSubscribers &&
+      areEmittersUsual(),
+  })
 }
 
 // Node's types keep these methods' overloads apart and hide others; all that is done with them is to call them.
@@ -482,6 +514,17 @@ function setHeader(this: Message, name: string, value: unknown): unknown {
   return this
 }
 
+function noteObservers(): void {
+  const { prototype } = PerformanceObserver
+  const { observe } = prototype
+  prototype.observe = function (options) {
+    // Whatever was given; the original judges it.
+    const { type, entryTypes } = Object(options) as { type?: unknown; entryTypes?: unknown }
+    isObserved ||= type === 'http' || (Array.isArray(entryTypes) && entryTypes.includes('http'))
+    observe.call(this, options)
+  }
+}
+
 const replaced = [
   'end',
   'write',
@@ -511,6 +554,7 @@ export function installOutgoing(): void {
   isInstalled = true
   const prototype = nodesOwn
   for (const name of replaced) node[name] = prototype[name] as Method
+  noteObservers()
   node.socket = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'socket')
   const raw = (method: Method): Method =>
     function (this: unknown, ...args) {

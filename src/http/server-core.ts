@@ -61,9 +61,10 @@ import {
   isBodyWanted,
   pushBody,
   readStreamed,
+  requestMould,
 } from './incoming.js'
 import { kWritableFinished } from './internals.js'
-import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields } from './outgoing.js'
+import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields, responseMould } from './outgoing.js'
 import { serveByNode, type Target } from './target.js'
 
 /** A connection, or the request at its head, that was handed over unparsed. */
@@ -121,8 +122,8 @@ export class ServerCore implements InboxHandler {
   readonly #latest: (Exchange | null)[][]
   /** By I/O thread, then by connection slot: stand-ins that someone asked for. */
   readonly #connections: Map<number, Connection>[]
-  readonly #requests = new Births<Exchange, number, IncomingMessage>(Incoming, initialiseIncoming)
-  readonly #responses = new Births<Exchange, IncomingMessage, ServerResponse>(Outgoing, initialiseOutgoing)
+  readonly #requests: Births<Exchange, number, IncomingMessage>
+  readonly #responses: Births<Exchange, IncomingMessage, ServerResponse>
   /** Requests until one is looked at for the prototypes it leaves the application with. */
   #unobserved = 1
   #port: WorkerPort | null = null
@@ -135,6 +136,8 @@ export class ServerCore implements InboxHandler {
 
   constructor(lanes: readonly Lane[], options: ServerCoreOptions) {
     installMessages()
+    this.#requests = new Births(Incoming, initialiseIncoming, requestMould())
+    this.#responses = new Births(Outgoing, initialiseOutgoing, responseMould())
     this.#options = options
     this.#lanes = lanes
     this.#exchanges = lanes.map(() => [])
