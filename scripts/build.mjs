@@ -6,7 +6,7 @@
 
 import { generate } from './gen.mjs'
 import { compileAddon, missingTools } from './lib/addon.mjs'
-import { compileTypeScript } from './lib/typescript.mjs'
+import { buildPackage } from './lib/typescript.mjs'
 
 function main(args) {
   const unknown = args.filter((arg) => arg !== '--native' && arg !== '--ts')
@@ -30,7 +30,7 @@ function main(args) {
     // Warnings of our own sources should be seen; node-gyp's progress need not.
     for (const line of warnings(output)) console.error(line)
   }
-  if (all || args.includes('--ts')) return compileTypeScript('tsconfig.json')
+  if (all || args.includes('--ts')) return buildPackage()
   return 0
 }
 

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compileAddon, missingTools, root } from './lib/addon.mjs'
 import { countedReports } from './lib/sanitizer-reports.mjs'
-import { compileTypeScript } from './lib/typescript.mjs'
+import { buildPackage, compileTypeScript } from './lib/typescript.mjs'
 
 const copy = join(root, 'build/asan')
 const reportFolder = join(copy, 'reports')
@@ -76,11 +76,8 @@ function main(args) {
     console.error(output)
     return 1
   }
-  for (const project of ['tsconfig.json', 'test/tsconfig.json']) {
-    const status = compileTypeScript(join(copy, project))
-    if (status !== 0) return status
-  }
-  cpSync(join(root, 'src/control/dashboard.html'), join(copy, 'dist/control/dashboard.html'))
+  const built = buildPackage(copy) || compileTypeScript(join(copy, 'test/tsconfig.json'))
+  if (built !== 0) return built
 
   const env = runEnv(library)
   const unseen = plantedFaults.filter((fault) => !isSeen(fault, compiler, env))

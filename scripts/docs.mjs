@@ -1,6 +1,6 @@
 // Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
 // src/errors.ts, docs/compatibility.md from test/compat/differences.json, docs/parser-differences.md from
-// test/fuzz/differential/differences.json. Reads what `npm run build -- --ts` made of them.
+// test/fuzz/differential/differences.json.
 //
 //   node scripts/docs.mjs           writes the pages
 //   node scripts/docs.mjs --check   writes nothing; fails when a page is not what would be written
@@ -8,8 +8,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root } from './lib/addon.mjs'
+import { compileModules } from './lib/typescript.mjs'
 
-const load = (module) => import(pathToFileURL(join(root, 'dist', module)).href)
+const compiled = compileModules()
+const load = (module) => import(pathToFileURL(join(compiled, module)).href)
 
 async function settingsPage() {
   const { settingGroups, settingEntries, environmentName, configName } = await load('config/settings.js')

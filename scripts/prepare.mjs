@@ -1,5 +1,5 @@
 // The package's `prepare` script, run by npm in a clone (and before packing), never on a user's machine: compiles the
 // TypeScript into dist/.
-import { compileTypeScript } from './lib/typescript.mjs'
+import { buildPackage } from './lib/typescript.mjs'
 
-process.exitCode = compileTypeScript('tsconfig.json')
+process.exitCode = buildPackage()

@@ -8,7 +8,10 @@ const require = createRequire(import.meta.url)
 
 export const builtins = {
   childProcess: (): typeof import('node:child_process') => require('node:child_process'),
+  crypto: (): typeof import('node:crypto') => require('node:crypto'),
+  dgram: (): typeof import('node:dgram') => require('node:dgram'),
   dns: (): typeof import('node:dns/promises') => require('node:dns/promises'),
+  http: (): typeof import('node:http') => require('node:http'),
   https: (): typeof import('node:https') => require('node:https'),
   net: (): typeof import('node:net') => require('node:net'),
   tls: (): typeof import('node:tls') => require('node:tls'),

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * The `hornet` command: argv to master. What most starts do not need is imported where it is used; each does so at its
- * start, when the files are those that this process began with.
+ * The `hornet` command: argv to master, which is imported once there is something to run: `--help` and a wrong option
+ * are answered without.
  */
 import { statSync } from 'node:fs'
 import { findApp } from './config/app-path.js'
 import { type LoadedRun, type LoadInput, loadConfiguration } from './config/load.js'
+import { printConfiguration } from './config/print.js'
 import type { Settings } from './config/settings.js'
 import { HornetError } from './errors.js'
 import type { Command } from './master/arbiter.js'
@@ -52,7 +53,6 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     throw new HornetError('ERR_HORNET_USAGE', 'doctor does not go with --check-config or --print-config')
   }
   if (settings.printConfig) {
-    const { printConfiguration } = await import('./config/print.js')
     process.stdout.write(printConfiguration(loaded))
     if (!settings.checkConfig) return 0
   }
@@ -63,29 +63,24 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return guardServer(settings, { origin, inheritance, signals })
   }
   signals.passOn((command) => queue.push(command))
-  const { loadAddon } = await import('./seam/addon.js')
-  const addon = loadAddon()
+  const master = await import('./master/main.js')
+  const addon = master.loadAddon()
   exitWithin = addon.exitWithin
   if (doctor) {
-    const { examineApplication } = await import('./master/doctor.js')
-    const { formatFindings, statusOf } = await import('./master/findings.js')
-    const { captureOutput, writeStandard } = await import('./master/standard-streams.js')
-    const capture = captureOutput(addon)
+    const capture = master.captureOutput(addon)
     // What the application writes must not be mixed with the report.
     capture.read((_, line) => capture.writeStandardError(`${line}\n`))
-    const findings = await examineApplication(configuration, addon).finally(() => capture.stop())
-    const text = doctor.isJson ? `${JSON.stringify(findings, null, 2)}\n` : formatFindings(findings)
-    writeStandard(addon, 1, text)
-    return statusOf(findings)
+    const findings = await master.examineApplication(configuration, addon).finally(() => capture.stop())
+    const text = doctor.isJson ? `${JSON.stringify(findings, null, 2)}\n` : master.formatFindings(findings)
+    master.writeStandard(addon, 1, text)
+    return master.statusOf(findings)
   }
   if (settings.checkConfig) {
-    const { checkApplication } = await import('./master/check.js')
-    await checkApplication(configuration, addon)
+    await master.checkApplication(configuration, addon)
     process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
     return 0
   }
-  const { serve } = await import('./master/serve.js')
-  await serve({
+  await master.serve({
     configuration,
     async readConfiguration() {
       const again = await loadConfiguration(input, folder)
@@ -106,9 +101,7 @@ interface GuardParts {
 /** With --guard: this process is the guard, and the server another one. Resolves to the exit status. */
 async function guardServer(settings: Settings, { origin, inheritance, signals }: GuardParts): Promise<number> {
   const { logLevel, logFormat, errorLogfile, bind, pid } = settings
-  const { createLogger } = await import('./log/logger.js')
-  const { runGuard } = await import('./master/guard.js')
-  const { PidFile } = await import('./master/pid-file.js')
+  const { createLogger, PidFile, runGuard } = await import('./master/main.js')
   const pidFile = new PidFile(pid)
   try {
     const logger = createLogger({ level: logLevel, format: logFormat, destination: errorLogfile })

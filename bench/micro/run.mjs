@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Bench } from 'tinybench'
 import { sourcesOf } from '../../scripts/lib/native-sources.mjs'
+import { compileModules } from '../../scripts/lib/typescript.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const outFolder = join(root, 'build/bench')
@@ -208,11 +209,7 @@ async function benchRing() {
 
 /** JavaScript's ends of the rings: `outbox.respond` with a small answer, and one record through `inbox.pump`. */
 async function benchSeam() {
-  const seam = join(root, 'dist/seam')
-  if (!existsSync(seam)) {
-    console.log("\nJavaScript's ends of the rings are timed after `npm run build`.")
-    return
-  }
+  const seam = join(compileModules(), 'seam')
   const [{ Inbox }, { Lane }, { Outbox }, records] = await Promise.all(
     ['inbox', 'lane', 'outbox', 'records'].map((name) => import(join(seam, `${name}.js`))),
   )
@@ -310,11 +307,7 @@ function benchWake() {
 
 /** `req` and `res` as an application sees them, beside Node's own classes, without a server. */
 async function benchObjects() {
-  const http = join(root, 'dist/http')
-  if (!existsSync(http)) {
-    console.log('\nRequest objects are timed after `npm run build`.')
-    return
-  }
+  const http = join(compileModules(), 'http')
   const nodeHttp = await import('node:http')
   const fields = [
     ...[

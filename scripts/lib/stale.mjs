@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileAddon, missingTools, root } from './addon.mjs'
-import { compileTypeScript } from './typescript.mjs'
+import { buildPackage, compileTypeScript } from './typescript.mjs'
 
 /**
  * Tests compile what they run: an addon older than its sources would be tested in their place.
@@ -20,7 +20,7 @@ export function buildWhatIsStale() {
       return 1
     }
   }
-  return compileTypeScript('tsconfig.json') || compileTypeScript('test/tsconfig.json')
+  return buildPackage() || compileTypeScript('test/tsconfig.json')
 }
 
 function newestChangeMs(path) {

@@ -7,6 +7,7 @@ import { inspect } from 'node:util'
 import { HornetError } from '../errors.js'
 import { type CommandLine, parseCommandLine, type RawValues } from './command-line.js'
 import { type ConfigFile, findConfigFile, readConfigFile } from './config-file.js'
+import { configTimeoutMs, fileHooks } from './file-hooks.js'
 import { type Hooks, hookNames } from './hooks.js'
 import { nearest } from './nearest.js'
 import { plainText } from './plain-text.js'
@@ -63,9 +64,6 @@ interface Layer {
 }
 
 const commandArgsName = 'HORNET_CMD_ARGS'
-
-// A config file is a module of the operator: it may wait for something, but the server cannot wait for it without end.
-const configTimeoutMs = 30_000
 
 /**
  * Finds the config file, reads it, and puts the settings together.
@@ -126,15 +124,6 @@ function putTogether(input: LoadInput, commandLine: CommandLineRun, machine: Mac
   checkTogether(settings, origins)
   const { appArgs } = commandLine
   return { kind: 'run', settings, origins, app, appArgs, hooks: fileHooks(configFile), configPath: configFile?.path }
-}
-
-/**
- * The hooks of a config file, for a worker.
- *
- * @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be read.
- */
-export async function readHooks(path: string): Promise<Hooks> {
-  return fileHooks(await readConfigFile(path, configTimeoutMs))
 }
 
 function machineOf({ machine }: LoadInput): Machine {
@@ -292,19 +281,6 @@ function fileApp(file: ConfigFile | undefined): string | undefined {
   const app = file?.content.app
   if (app === undefined || (typeof app === 'string' && app !== '')) return app
   throw new HornetError('ERR_HORNET_CONFIG', `${file?.path}: app: ${inspect(app)} is not the path of an application`)
-}
-
-function fileHooks(file: ConfigFile | undefined): Hooks {
-  const hooks: Record<string, unknown> = {}
-  for (const name of hookNames) {
-    const hook = file?.content[name]
-    if (hook === undefined) continue
-    if (typeof hook !== 'function') {
-      throw new HornetError('ERR_HORNET_CONFIG', `${file?.path}: ${name}: ${inspect(hook)} is not a function`)
-    }
-    hooks[name] = hook
-  }
-  return hooks as Hooks // functions of those names, by the loop above
 }
 
 function isHookName(name: string): boolean {

@@ -5,8 +5,7 @@
  * users' browsers, to every web page; so it takes a token, and neither kind of socket can be driven by a page of
  * another origin.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { isIP } from 'node:net'
+import { builtins } from '../builtins.js'
 import { Problem } from './problem.js'
 
 export interface AccessRules {
@@ -49,13 +48,14 @@ export function checkToken(rules: AccessRules, authorization: string | undefined
   const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
   if (given === undefined) throw new Problem('unauthorized', 'send the token: Authorization: Bearer TOKEN')
   // Digests are of one length, which timingSafeEqual demands, and say nothing about where the texts differ.
+  const { timingSafeEqual } = builtins.crypto()
   if (!timingSafeEqual(digest(given), digest(rules.token))) throw new Problem('unauthorized', 'the token is wrong')
 }
 
 function isOurHost(field: string | undefined, hosts: readonly string[]): boolean {
   const name = hostName(field)
   if (name === undefined) return false
-  return name === 'localhost' || name.endsWith('.localhost') || isIP(name) !== 0 || hosts.includes(name)
+  return name === 'localhost' || name.endsWith('.localhost') || builtins.net().isIP(name) !== 0 || hosts.includes(name)
 }
 
 /** The name of a Host field, without port and brackets. */
@@ -65,5 +65,5 @@ function hostName(field: string | undefined): string | undefined {
 }
 
 function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return builtins.crypto().createHash('sha256').update(text).digest()
 }

@@ -1,8 +1,8 @@
 /**
  * The dashboard: one page with its style and script in it, so that it works without network and without a build step.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { builtins } from '../builtins.js'
 
 export interface Page {
   html: string
@@ -14,7 +14,7 @@ let page: Page | undefined
 
 /** Read when first asked for; most servers never are. */
 export function dashboardPage(): Page {
-  page ??= readPage(readFileSync(new URL('./dashboard.html', import.meta.url), 'utf8'))
+  page ??= readPage(readFileSync(new URL('../control/dashboard.html', import.meta.url), 'utf8'))
   return page
 }
 
@@ -35,5 +35,6 @@ function readPage(html: string): Page {
 /** Hashes of what stands in the elements of this name: an injected one would have another. */
 function hashes(html: string, element: 'script' | 'style'): string {
   const texts = [...html.matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'gs'))].map((match) => match[1])
+  const { createHash } = builtins.crypto()
   return texts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`).join(' ')
 }

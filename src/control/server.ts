@@ -3,9 +3,10 @@
  * What a path means is in the table of routes below; what is done about it is the facade's, and so the master's.
  */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 import { type AccessRules, checkOrigin, checkToken } from './access.js'
 import type { ControlFacade } from './api.js'
@@ -46,15 +47,17 @@ export async function startControl({ address, facade, onError }: ControlOptions)
   const rules: AccessRules =
     address.kind === 'unix' ? { token: undefined, hosts: [] } : { token: address.token, hosts: [address.name] }
   const events = new EventStream()
-  const server = createServer(
-    { maxHeaderSize: 16 * 1024, headersTimeout: headTimeoutMs, requestTimeout: requestTimeoutMs },
-    (request, response) => {
-      answer({ request, response, facade, events }, rules).catch((error: unknown) => {
-        if (!(error instanceof Problem) && !response.destroyed) onError(error)
-        sendProblem(response, error)
-      })
-    },
-  )
+  const server = builtins
+    .http()
+    .createServer(
+      { maxHeaderSize: 16 * 1024, headersTimeout: headTimeoutMs, requestTimeout: requestTimeoutMs },
+      (request, response) => {
+        answer({ request, response, facade, events }, rules).catch((error: unknown) => {
+          if (!(error instanceof Problem) && !response.destroyed) onError(error)
+          sendProblem(response, error)
+        })
+      },
+    )
   server.maxConnections = connectionsMax
   const removeSocket = await listen(server, address)
   const unsubscribe = facade.subscribe((event) => events.publish(event))

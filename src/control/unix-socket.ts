@@ -1,11 +1,11 @@
 /**
  * A unix socket in the file system: taken only from the dead, open to its owner alone, removed by who made it.
  */
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { linkSync, lstatSync, rmSync } from 'node:fs'
-import { connect, type Server } from 'node:net'
+import type { Server } from 'node:net'
 import { dirname, join } from 'node:path'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 
 const probeMsMax = 1000
@@ -19,7 +19,7 @@ const probeMsMax = 1000
 export async function listenOnPath(server: Server, path: string): Promise<() => void> {
   // Bound under a name of its own and linked to the final one, so that the file never exists with another mode or
   // without a listener, and so that libuv, which removes the name it bound, leaves a successor's file alone.
-  const ownPath = join(dirname(path), `.h${randomBytes(4).toString('hex')}`)
+  const ownPath = join(dirname(path), `.h${builtins.crypto().randomBytes(4).toString('hex')}`)
   try {
     await removeStale(path)
     const mask = process.umask(0o177)
@@ -60,7 +60,7 @@ async function removeStale(path: string): Promise<void> {
 /** Only a refusal says that nobody is there; a full queue or no answer means somebody busy. */
 function isServed(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path)
+    const socket = builtins.net().connect(path)
     const settle = (answer: boolean) => {
       socket.destroy()
       resolve(answer)

@@ -106,7 +106,8 @@ export class Connection extends Socket {
 
   static {
     // Accessors in Socket too, but properties in its types: a class may not override one by the other.
-    Object.defineProperties(Connection.prototype, {
+    // biome-ignore lint/complexity/noThisInStatic: the bundler renames a class that names itself, and people see the name.
+    Object.defineProperties(this.prototype, {
       // True of every socket without a handle.
       pending: { configurable: true, value: false },
       bufferSize: {

@@ -2,9 +2,10 @@
  * Where a server tells of itself and takes orders besides its log and signals: the control address, and a StatsD server.
  */
 import type { Settings } from '../config/settings.js'
-import type { ControlAddress } from '../control/server.js'
+import { type ControlAddress, startControl } from '../control/server.js'
 import { HornetError } from '../errors.js'
 import type { Logger } from '../log/logger.js'
+import { startStatsd } from '../metrics/statsd.js'
 import type { ControlDesk } from './control-desk.js'
 import { numericHost } from './listeners.js'
 
@@ -27,8 +28,6 @@ async function openControl(settings: Settings, desk: ControlDesk, logger: Logger
   if (address === undefined) return () => {}
   const onError = (error: unknown) =>
     logger.error(`control: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
-  // Loaded only here, as StatsD's part below: most servers have neither.
-  const { startControl } = await import('../control/server.js')
   const server = await startControl({ address, facade: desk, onError })
   logger.info(`control API on ${server.address}`)
   return () => server.close()
@@ -45,7 +44,6 @@ async function openStatsd({ statsdHost, statsdPrefix: prefix = '' }: Settings, d
   if (statsdHost === undefined) return () => {}
   const { host, port } = statsdHost
   const onError = ({ message }: Error) => logger.warn(`cannot send to StatsD at ${host}:${port}: ${message}`)
-  const { startStatsd } = await import('../metrics/statsd.js')
   return startStatsd({
     host: await hostAddress('--statsd-host', host),
     port,

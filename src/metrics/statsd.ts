@@ -2,7 +2,7 @@
  * Metrics to a StatsD server, under the names Gunicorn gives them, so that what was built for those goes on working:
  * UDP datagrams, once a second, sums rather than a line per request.
  */
-import { createSocket } from 'node:dgram'
+import { builtins } from '../builtins.js'
 
 /** Totals at one moment. */
 export interface StatsdLook {
@@ -35,7 +35,7 @@ const errorEveryMs = 60_000
 
 /** @returns Stops it. */
 export function startStatsd({ host, port, prefix, look, onError }: StatsdOptions): () => void {
-  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4')
+  const socket = builtins.dgram().createSocket(host.includes(':') ? 'udp6' : 'udp4')
   let toldMs = Number.NEGATIVE_INFINITY
   const tell = (error: Error | null) => {
     if (error === null || performance.now() - toldMs < errorEveryMs) return

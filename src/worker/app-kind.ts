@@ -58,8 +58,7 @@ export function recognise(value: unknown): Candidate | null {
   if (can(value, 'fetch')) {
     const open = async () => {
       // Loaded only now: it costs the 30 ms that Node takes to set up its fetch, and replaces global classes.
-      const { installFetchGlobals } = await import('../fetch/globals.js')
-      const { toListener } = await import('../fetch/serve.js')
+      const { installFetchGlobals, toListener } = await import('../fetch/index.js')
       installFetchGlobals()
       const fetch = value.fetch.bind(value) as FetchHandler
       return { listener: toListener(fetch) }

@@ -98,6 +98,6 @@ async function loadWatched(spec: WorkerData, adopted: Parameters<typeof loadApp>
 /** Most config files have none for workers, and then nothing of them is loaded here. */
 async function hooksOf({ hooksPath }: WorkerData): Promise<Hooks> {
   if (hooksPath === undefined) return {}
-  const { readHooks } = await import('../config/load.js')
+  const { readHooks } = await import('../config/file-hooks.js')
   return readHooks(hooksPath)
 }

@@ -33,7 +33,7 @@ export function tellModules(tell: Tell): void {
   const { port1, port2 } = new MessageChannel()
   port1.on('message', note)
   port1.unref()
-  register('./module-graph-hooks.js', import.meta.url, { data: { port: port2 }, transferList: [port2] })
+  register('../worker/module-graph-hooks.js', import.meta.url, { data: { port: port2 }, transferList: [port2] })
 }
 
 /** What was loaded by require(), which the hooks of older Nodes do not see. Call when the application is loaded. */
