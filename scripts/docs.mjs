@@ -1,6 +1,6 @@
 // Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
 // src/errors.ts, docs/compatibility.md from test/compat/differences.json, docs/parser-differences.md from
-// test/fuzz/differential/differences.json.
+// test/fuzz/differential/differences.json and test/http/probes/differences.json.
 //
 //   node scripts/docs.mjs           writes the pages
 //   node scripts/docs.mjs --check   writes nothing; fails when a page is not what would be written
@@ -133,10 +133,12 @@ function compatibilityPage() {
 
 function parserPage() {
   const differences = JSON.parse(readFileSync(join(root, 'test/fuzz/differential/differences.json'), 'utf8'))
+  const answers = JSON.parse(readFileSync(join(root, 'test/http/probes/differences.json'), 'utf8'))
   const lines = [
     '# The parser beside Node\u2019s',
     '',
-    '<!-- Written by `npm run docs` from test/fuzz/differential/differences.json; do not edit. -->',
+    '<!-- Written by `npm run docs` from test/fuzz/differential/differences.json and test/http/probes/differences.json; -->',
+    '<!-- do not edit. -->',
     '',
     'Requests are parsed by the native core, and Node has a parser of its own (llhttp, behind `node:http`). Where two',
     'parsers disagree about what a request is or where it ends, requests can be smuggled past a proxy. So the two are',
@@ -156,6 +158,21 @@ function parserPage() {
     '| Hornet | an example | why |',
     '|---|---|---|',
     ...differences.map(({ id, example, reason }) => row([id.replaceAll('_', ' '), code(example), reason])),
+    '',
+    '## Answers',
+    '',
+    'The same by what the client gets: of the probes of [refusals](../test/http/refusals.test.ts), which asks both in one run,',
+    'these are answered otherwise. *served*: Node’s application gets a request. Node’s answers are those of the oldest version',
+    'that Hornet runs on; later ones may refuse what that one serves. A probe answered otherwise that is not listed here fails',
+    'the test, and so does one that is listed and is not.',
+    '',
+    '| the client sends | Hornet | Node | why |',
+    '|---|---|---|---|',
+    ...answers.map(({ probe, hornet, node, reason }) => {
+      const isAbove = reason.startsWith('refuses ')
+      if (isAbove && !differences.some(({ id }) => id === reason)) throw new Error(`no such difference: ${reason}`)
+      return row([probe, String(hornet), `${node}`, isAbove ? `*${reason.replaceAll('_', ' ')}*, above` : reason])
+    }),
     '',
     'In the pool that is the last word: what is refused never reaches JavaScript. `hornet/http` hands what the native core',
     'refuses to Node\u2019s own parser, so that a program sees what it would see with `node:http` ([http-module.md](http-module.md)).',

@@ -1,0 +1,78 @@
+/**
+ * What is no request, or none that is served, and the status that Hornet answers it with.
+ */
+export type Probe = [name: string, status: number, bytes: string]
+
+const line = 'GET / HTTP/1.1\r\n'
+const host = 'Host: a\r\n'
+export const post = `POST / HTTP/1.1\r\n${host}`
+
+export const probes: Probe[] = [
+  ['noise', 400, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'],
+  ['no version', 400, 'GET /\r\n\r\n'],
+  ['two spaces', 400, `GET  / HTTP/1.1\r\n${host}\r\n`],
+  ['bare LF', 400, 'GET / HTTP/1.1\nHost: a\n\n'],
+  ['bare CR', 400, `${line}${host}A: b\rC: d\r\n\r\n`],
+  ['no Host', 400, `${line}\r\n`],
+  ['two Hosts', 400, `${line}${host}Host: b\r\n\r\n`],
+  ['bad Host', 400, `${line}Host: a b\r\n\r\n`],
+  ['space before the colon', 400, `${line}${host}A : b\r\n\r\n`],
+  ['folded field', 400, `${line}${host}A: b\r\n c\r\n\r\n`],
+  ['NUL in a field', 400, `${line}${host}A: b\0c\r\n\r\n`],
+  ['fragment in the target', 400, `GET /a#b HTTP/1.1\r\n${host}\r\n`],
+  ['length and chunks', 400, `${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ['two lengths', 400, `${post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello`],
+  ['negative length', 400, `${post}Content-Length: -5\r\n\r\nhello`],
+  ['chunks that are not last', 400, `${post}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`],
+  ['bad chunk size', 400, `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`],
+  ['chunk longer than it says', 400, `${post}Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n0\r\n\r\n`],
+  ['body over the limit, by length', 413, `${post}Content-Length: 102401\r\n\r\n`],
+  ['target too long', 414, `GET /${'a'.repeat(9000)} HTTP/1.1\r\n${host}\r\n`],
+  ['unknown expectation', 417, `${post}Expect: miracles\r\nContent-Length: 0\r\n\r\n`],
+  ['field too long', 431, `${line}${host}A: ${'b'.repeat(9000)}\r\n\r\n`],
+  ['too many fields', 431, `${line}${host}${'A: b\r\n'.repeat(100)}\r\n`],
+  ['CONNECT', 501, 'CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'],
+  ['unknown transfer coding', 501, `${post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
+  ['HTTP/2 preface, whose method nobody knows', 501, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
+  ['a version of the future', 505, `GET / HTTP/2.1\r\n${host}\r\n`],
+  // What is tried to smuggle a request past a proxy, or belongs to another protocol.
+  [
+    'chunks and length, the other way round',
+    400,
+    `${post}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+  ],
+  ['the same length twice', 400, `${post}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`],
+  ['a list of lengths', 400, `${post}Content-Length: 5, 5\r\n\r\nhello`],
+  ['a length with a sign', 400, `${post}Content-Length: +5\r\n\r\nhello`],
+  ['a hexadecimal length', 400, `${post}Content-Length: 0x5\r\n\r\nhello`],
+  ['an empty length', 400, `${post}Content-Length:\r\n\r\n`],
+  ['space before the colon of a length', 400, `${post}Content-Length : 5\r\n\r\nhello`],
+  ['chunked twice', 400, `${post}Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n`],
+  ['chunked in two fields', 400, `${post}${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n0\r\n\r\n`],
+  ['a coding that looks like chunked', 400, `${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n`],
+  ['vertical tab before chunked', 400, `${post}Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n`],
+  ['space before the colon of a coding', 400, `${post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n`],
+  ['folded coding', 400, `${post}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n`],
+  ['chunks on HTTP/1.0', 400, 'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['chunk size of 0x', 400, `${post}Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n`],
+  [
+    'chunk size of 19 digits',
+    413,
+    `${post}Transfer-Encoding: chunked\r\n\r\n0000000000000000005\r\nhello\r\n0\r\n\r\n`,
+  ],
+  ['bare LF behind a chunk size', 400, `${post}Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n`],
+  ['bare LF behind a field', 400, `${line}${host}A: b\nC: d\r\n\r\n`],
+  ['NUL in a name', 400, `${line}${host}A\0: b\r\n\r\n`],
+  ['a field without a name', 400, `${line}${host}: b\r\n\r\n`],
+  ['a line without a colon', 400, `${line}${host}nonsense\r\n\r\n`],
+  ['space before the first field', 400, `${line} ${host}\r\n`],
+  ['the same Host twice', 400, `${line}${host}${host}\r\n`],
+  ['asterisk for GET', 400, `GET * HTTP/1.1\r\n${host}\r\n`],
+  ['authority for GET', 400, `GET a:80 HTTP/1.1\r\n${host}\r\n`],
+  ['another scheme', 400, `GET ftp://a/ HTTP/1.1\r\n${host}\r\n`],
+  ['userinfo', 400, `GET http://b@a/ HTTP/1.1\r\n${host}\r\n`],
+  ['lower-case method', 501, `get / HTTP/1.1\r\n${host}\r\n`],
+  ['method of 70 characters', 501, `${'M'.repeat(70)} / HTTP/1.1\r\n${host}\r\n`],
+  ['HTTP/1.2', 505, `GET / HTTP/1.2\r\n${host}\r\n`],
+  ['lower-case protocol', 400, `GET / http/1.1\r\n${host}\r\n`],
+]
