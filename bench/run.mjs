@@ -15,6 +15,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { writeMarkedPart } from '../scripts/lib/marked-part.mjs'
 import {
   estimateSeconds,
   measureScenario,
@@ -33,7 +34,6 @@ const root = join(folder, '..')
 const scratch = join(root, 'build/bench')
 const resultsFile = join(scratch, 'results.json')
 const guide = join(root, 'docs/benchmarks.md')
-const markers = ['<!-- charts: begin, written by npm run bench -->', '<!-- charts: end -->']
 
 /** What stops the benchmark and whoever runs it can mend: told in one line. */
 class Refusal extends Error {
@@ -342,13 +342,10 @@ async function writeReport(results, out) {
 }
 
 function writeGuide({ facts }, charts) {
-  const page = readFileSync(guide, 'utf8')
-  const [begin, end] = markers.map((marker) => page.indexOf(marker))
-  if (begin < 0 || end < begin) throw new Refusal(`docs/benchmarks.md has lost its markers: ${markers.join(' ')}`)
   const machine = facts.find((fact) => fact.startsWith('Machine: ')).slice('Machine: '.length)
   const images = charts.map(({ file, title }) => `![${title}](../bench/${file})`)
   const text = [`Measured on ${machine.replace(/; load average.*/, '')}.`, ...images].join('\n\n')
-  writeFileSync(guide, `${page.slice(0, begin)}${markers[0]}\n\n${text}\n\n${page.slice(end)}`)
+  writeMarkedPart(guide, 'charts', text)
 }
 
 for (const [signal, exitCode] of [

@@ -5,16 +5,15 @@
 //   npm run bench:overload -- --seconds 3 --service 5 --patience 500
 //   npm run bench:overload -- --write            puts the tables into docs/reliability.md
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { writeMarkedPart } from '../../scripts/lib/marked-part.mjs'
 import { generate } from './generator.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const page = join(root, 'docs/reliability.md')
-const markers = ['<!-- overload: begin, written by npm run bench:overload -->', '<!-- overload: end -->']
 const workers = 2
 const loads = [0.5, 1, 2, 5, 10]
 const healthRate = 20
@@ -57,7 +56,7 @@ async function main(argv) {
     console.log(section)
     sections.push(section)
   }
-  if (values.write) write(sections.join('\n'))
+  if (values.write) writeMarkedPart(page, 'overload', sections.join('\n'))
 }
 
 async function measure(peer, extra, { seconds, serviceMs, patienceMs, capacity }) {
@@ -136,13 +135,6 @@ function table(rows) {
   const line = (cells) => `| ${cells.join(' | ')} |\n`
   const body = rows.map((row) => line(names.map((name) => row[name]))).join('')
   return `${line(names)}${line(names.map(() => '--:'))}${body}`
-}
-
-function write(text) {
-  const whole = readFileSync(page, 'utf8')
-  const [from, to] = markers.map((marker) => whole.indexOf(marker))
-  if (from < 0 || to < from) throw new Error(`${page} lacks the lines ${markers.join(' and ')}`)
-  writeFileSync(page, `${whole.slice(0, from + markers[0].length)}\n\n${text}\n${whole.slice(to)}`)
 }
 
 await main(process.argv.slice(2))

@@ -2,9 +2,10 @@
  * `npm run chaos -- MINUTES [--seed NUMBER] [--report]`: exit status 0 when the ledger is clean. With `--report` it is
  * written into docs/reliability.md as well, clean or not.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { root } from '../support/root.js'
 import { type ChaosReport, faultsOf, formatReport, formatTable, growthMax, runChaos } from './chaos.js'
@@ -13,16 +14,14 @@ import { type ChaosReport, faultsOf, formatReport, formatTable, growthMax, runCh
 const measuredSecondsMin = 180
 
 const page = join(root, 'docs/reliability.md')
-const markers = ['<!-- chaos: begin, written by npm run chaos -- --report -->', '<!-- chaos: end -->']
+const script = pathToFileURL(join(root, 'scripts/lib/marked-part.mjs')).href
+const { writeMarkedPart }: { writeMarkedPart(page: string, name: string, text: string): void } = await import(script)
 
 function writeLedger(minutes: number, report: ChaosReport): void {
-  const whole = readFileSync(page, 'utf8')
-  const [from, to] = markers.map((marker) => whole.indexOf(marker))
-  if (from < 0 || to < from) throw new Error(`${page} lacks the lines ${markers.join(' and ')}`)
   const day = new Date().toISOString().slice(0, 10)
   const machine = `${cpus()[0]?.model}, ${cpus().length} processors, Node ${process.version}`
   const text = `${minutes} minutes on ${day}: ${machine}.\n\n${formatTable(report)}`
-  writeFileSync(page, `${whole.slice(0, from + markers[0].length)}\n\n${text}\n\n${whole.slice(to)}`)
+  writeMarkedPart(page, 'chaos', text)
 }
 
 const { values, positionals } = parseArgs({
