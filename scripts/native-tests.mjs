@@ -10,6 +10,7 @@
 //
 //   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv)
 //   // args: test/http/vectors           arguments of the program, relative to the repository
+//   // defines: HORNET_LOOP_UV           macros, for the test itself and for native/loop
 //
 // Exit status: 0 passed, 1 failed, 77 nothing could be built because there is no C++ compiler.
 import { spawn, spawnSync } from 'node:child_process'
@@ -94,6 +95,7 @@ function readTest(file, compiler) {
     sources: [join('test/native', file), ...sources],
     libraries: links.filter((link) => link in libraries),
     args: words('args').map((arg) => join(root, arg)),
+    defines: words('defines'),
     outFolder,
     program: join(outFolder, name),
   }
@@ -122,7 +124,8 @@ async function buildAll(tests, compiler) {
       // The sanitizers see as much without optimisation, which takes half the time in files that are all checks; but a
       // race shows as it does in earnest.
       const isChecks = source.startsWith('test/') && test.sanitizer === 'address'
-      const flags = [...commonFlags, isChecks ? '-O0' : '-O1', ...sanitizers[test.sanitizer]]
+      const defines = definesOf(test, source).map((name) => `-D${name}`)
+      const flags = [...commonFlags, isChecks ? '-O0' : '-O1', ...sanitizers[test.sanitizer], ...defines]
       objects.set(object, { inputs: [source], output: object, args: [...flags, '-c', source, '-o', object] })
     }
   }
@@ -142,7 +145,12 @@ async function buildAll(tests, compiler) {
 }
 
 function objectOf(test, source) {
-  return join(test.outFolder, `${source.replaceAll('/', '-').replace(/\.cc$/, '')}.o`)
+  const name = source.replaceAll('/', '-').replace(/\.cc$/, '')
+  return join(test.outFolder, `${[name, ...definesOf(test, source)].join('-')}.o`)
+}
+
+function definesOf(test, source) {
+  return source.startsWith('test/') || source.startsWith('native/loop/') ? test.defines : []
 }
 
 /** Headers are few and small: when one changes, everything is compiled again. */

@@ -24,6 +24,13 @@ bool IpAddress::Parse(const char* text, size_t length, IpAddress* out) {
   return inet_pton(AF_INET6, copy, out->bytes) == 1;
 }
 
+IpAddress IpAddress::FromV4(const void* address) {
+  IpAddress made;
+  std::memcpy(made.bytes, kMappedPrefix, sizeof(kMappedPrefix));
+  std::memcpy(made.bytes + sizeof(kMappedPrefix), address, 4);
+  return made;
+}
+
 bool IpAddress::is_v4() const { return std::memcmp(bytes, kMappedPrefix, sizeof(kMappedPrefix)) == 0; }
 
 size_t IpAddress::Write(char* out) const {

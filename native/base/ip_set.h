@@ -19,6 +19,8 @@ struct IpAddress {
 
   // False when `text` is no numeric address; zones (%eth0) are none.
   static bool Parse(const char* text, size_t length, IpAddress* out);
+  // `address` is the four bytes of an in_addr.
+  static IpAddress FromV4(const void* address);
   bool is_v4() const;
   // The usual notation, IPv4 as such; returns the bytes written, at most kIpTextBytesMax. No NUL.
   size_t Write(char* out) const;

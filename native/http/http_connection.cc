@@ -61,21 +61,16 @@ void HttpHost::WriteText(const RequestHead& head, const char* head_bytes, const 
   std::memcpy(out, address, address_length);
 }
 
-void HttpConnection::Start(bool has_addresses) {
+void HttpConnection::Start(const SocketAddress* peer, const SocketAddress* local) {
   timer.owner = this;
   IpAddress peer_ip;
   bool has_ip = false;
-  if (has_addresses) {
-    SocketAddress peer;
-    SocketAddress local;
-    if (SocketAddress::OfPeer(fd(), &peer) == 0 && SocketAddress::OfSocket(fd(), &local) == 0) {
-      std::string host = peer.Host();
-      int length = std::snprintf(address_text_, sizeof(address_text_), "%s %u %s %u", host.c_str(), peer.Port(),
-                                 local.Host().c_str(), local.Port());
-      address_length_ = static_cast<uint8_t>(length);
-      // Parsed from its text: a mapped IPv4 address then is one.
-      has_ip = IpAddress::Parse(host.data(), host.size(), &peer_ip);
-    }
+  if (peer != nullptr) {
+    size_t length = peer->WriteEndpoint(address_text_);
+    address_text_[length++] = ' ';
+    length += local->WriteEndpoint(address_text_ + length);
+    address_length_ = static_cast<uint8_t>(length);
+    has_ip = peer->ToIp(&peer_ip);
   }
   SetPeer(has_ip ? &peer_ip : nullptr);
   const EdgeOptions& edge = host_->edge;
@@ -90,9 +85,6 @@ void HttpConnection::Start(bool has_addresses) {
     return;
   }
   if (options_->offers_connections) {
-    // Heard of even before anything is read: a reset.
-    WatchReadable(true);
-    WatchReadable(false);
     BeginTunnel(kTunnelOffer, 0);
   } else {
     WatchReadable(true);
@@ -1230,7 +1222,7 @@ void HttpConnection::DropFrom(Exchange* exchange) {
 void HttpConnection::Flush() {
   if (state_ == State::kClosed || state_ == State::kLingering) return;
   size_t written = 0;
-  IoStatus status = Connection::Flush(&host_->pool, &written);
+  IoStatus status = Connection::Flush(&host_->pool, &written, state_ == State::kClosing);
   host_->stats.bytes_written += written;
   bytes_written_ += written;
   SettleWritten();
@@ -1358,6 +1350,8 @@ void HttpConnection::Abort() {
 // What comes to a closed socket is answered by a reset, which can cost the peer the answer it has not read yet
 // (RFC 9112 section 9.6). So a peer that may be sending is told of the end first, and its input taken in for a while.
 void HttpConnection::FinishClosing() {
+  // In any case: what Flush() wrote last may wait for it, and closing with input unread would throw it away.
+  ShutdownWrite();
   if (peer_ended_ || (sends_no_more_ && !needs_linger_ && input_length_ == 0)) {
     CloseNow();
     return;
@@ -1366,7 +1360,6 @@ void HttpConnection::FinishClosing() {
   ignores_input_ = true;
   discard_left_ = kLingerBytesMax;
   DropInput();
-  ShutdownWrite();
   WatchReadable(true);
   host_->wheel.Set(&timer, host_->now_ms + kLingerMs);
   SetPhase(ConnectionPhase::kClosing);
@@ -1403,7 +1396,7 @@ void HttpConnection::CloseNow() {
   Connection::Close(&host_->pool);
 }
 
-void HttpConnection::HandleClosed() { host_->ReleaseConnection(this); }
+void HttpConnection::HandleReleased() { host_->ReleaseConnection(this); }
 
 void HttpConnection::StartDraining() {
   if (state_ != State::kOpen || host_->keeps_idle) return;

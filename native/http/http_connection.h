@@ -95,7 +95,7 @@ struct ListenerOptions {
 // What a connection needs from the I/O thread it lives on.
 class HttpHost {
  public:
-  explicit HttpHost(uint64_t now) : wheel(now) {}
+  explicit HttpHost(Loop::Host* turns) : loop(turns), wheel(loop.now_ms()) {}
 
   virtual Exchange* AcquireExchange(HttpConnection* connection) = 0;
   virtual void ReleaseExchange(Exchange* exchange) = 0;
@@ -130,15 +130,15 @@ class HttpHost {
     if (!is_asleep) return;
     is_asleep = false;
     StoreRelease(&control->asleep, 0);
-    now_ms = uv_now(loop);
     ReadClock();
   }
 
   HttpStats stats;
-  uv_loop_t* loop = nullptr;
+  Loop loop;
   // Where workers read it as well: what they start in this turn they start at this time.
   void ReadClock() {
-    now_us = uv_hrtime() / 1000;
+    now_us = loop.ReadClock();
+    now_ms = now_us / 1000;
     StoreRelease(&control->clock_us, static_cast<uint32_t>(now_us));
   }
 
@@ -182,8 +182,8 @@ class HttpConnection final : public Connection {
   HttpConnection(SlabId slab_id, HttpHost* host, uint32_t listener, const ListenerOptions* options)
       : id(slab_id), listener_index(listener), host_(host), options_(options) {}
 
-  // After Open(): formats the addresses, waits for the first request.
-  void Start(bool has_addresses);
+  // After Open(): waits for the first request. Without addresses, as over a unix socket, both are null.
+  void Start(const SocketAddress* peer, const SocketAddress* local);
 
   // A whole response from a worker. `body` is valid for this turn.
   void Respond(Exchange* exchange, uint32_t flags, const char* head_text, uint32_t head_length, const char* body,
@@ -232,7 +232,7 @@ class HttpConnection final : public Connection {
   void HandleReadable() override;
   void HandleWritable() override;
   void HandleFailed() override;
-  void HandleClosed() override;
+  void HandleReleased() override;
 
   void Process(const char* data, size_t length);
   bool CanTakeRequest() const;

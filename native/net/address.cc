@@ -12,6 +12,32 @@
 
 namespace hornet {
 
+namespace {
+
+// Returns the bytes written.
+size_t WriteDecimal(uint32_t value, char* out) {
+  char reversed[10];
+  size_t length = 0;
+  do {
+    reversed[length++] = static_cast<char>('0' + value % 10);
+    value /= 10;
+  } while (value != 0);
+  for (size_t i = 0; i < length; i++) out[i] = reversed[length - 1 - i];
+  return length;
+}
+
+// What inet_ntop() writes, which takes a printf for it, and every connection has a peer.
+size_t WriteV4(const uint8_t* bytes, char* out) {
+  size_t length = 0;
+  for (int i = 0; i < 4; i++) {
+    if (i > 0) out[length++] = '.';
+    length += WriteDecimal(bytes[i], out + length);
+  }
+  return length;
+}
+
+}  // namespace
+
 int SocketAddress::FromNumeric(const std::string& host, uint16_t port, SocketAddress* out) {
   *out = SocketAddress();
   auto* v4 = reinterpret_cast<sockaddr_in*>(&out->storage);
@@ -68,6 +94,37 @@ std::string SocketAddress::Host() const {
     return std::string(local->sun_path, strnlen(local->sun_path, length - path_offset));
   }
   return text;
+}
+
+bool SocketAddress::IsAny() const {
+  if (family() == AF_INET) return reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr == htonl(INADDR_ANY);
+  if (family() == AF_INET6) return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
+  return false;
+}
+
+bool SocketAddress::ToIp(IpAddress* out) const {
+  if (family() == AF_INET) {
+    *out = IpAddress::FromV4(&reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr);
+    return true;
+  }
+  if (family() != AF_INET6) return false;
+  std::memcpy(out->bytes, &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr, sizeof(out->bytes));
+  return true;
+}
+
+size_t SocketAddress::WriteEndpoint(char* out) const {
+  size_t length;
+  if (family() == AF_INET) {
+    length = WriteV4(reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr), out);
+  } else if (family() == AF_INET6) {
+    const std::string host = Host();
+    length = host.size();
+    std::memcpy(out, host.data(), length);
+  } else {
+    return 0;
+  }
+  out[length++] = ' ';
+  return length + WriteDecimal(Port(), out + length);
 }
 
 uint16_t SocketAddress::Port() const {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ip_set.h"
+
 namespace hornet {
 
 struct SocketAddress {
@@ -23,10 +25,19 @@ struct SocketAddress {
   // Numeric host, without brackets; a mapped IPv4 address keeps its ::ffff: prefix, as in Node. A path for AF_UNIX.
   std::string Host() const;
   uint16_t Port() const;
+  // 0.0.0.0 or ::, which stand for all addresses of the machine.
+  bool IsAny() const;
+  // False when it is none of the internet's.
+  bool ToIp(IpAddress* out) const;
+  // "host SP port", or nothing when it is none of the internet's. Returns the bytes written, at most
+  // kEndpointTextBytesMax; no NUL.
+  size_t WriteEndpoint(char* out) const;
 };
 
-// Bytes of "peer-address SP peer-port SP local-address SP local-port": two of the longest IPv6 texts (45), two ports.
-constexpr uint32_t kAddressTextBytesMax = 45 + 1 + 5 + 1 + 45 + 1 + 5;
+constexpr uint32_t kEndpointTextBytesMax = kIpTextBytesMax + 1 + 5;
+
+// Bytes of "peer-address SP peer-port SP local-address SP local-port".
+constexpr uint32_t kAddressTextBytesMax = 2 * kEndpointTextBytesMax + 1;
 
 }  // namespace hornet
 

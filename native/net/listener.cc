@@ -34,16 +34,30 @@ int NewSocket(int family) {
 #endif
 }
 
-int AcceptOne(int fd) {
+int AcceptOne(int fd, SocketAddress* peer) {
+  peer->length = sizeof(peer->storage);
+  auto* address = reinterpret_cast<sockaddr*>(&peer->storage);
 #ifdef SOCK_CLOEXEC
-  int accepted = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  int accepted = accept4(fd, address, &peer->length, SOCK_CLOEXEC | SOCK_NONBLOCK);
   return accepted < 0 ? -errno : accepted;
 #else
-  int accepted = accept(fd, nullptr, nullptr);
+  int accepted = accept(fd, address, &peer->length);
   if (accepted < 0) return -errno;
   fcntl(accepted, F_SETFD, FD_CLOEXEC);
   SetNonBlocking(accepted);
   return accepted;
+#endif
+}
+
+// Connections of such a socket keep the address that their clients wanted.
+bool IsTransparent(int fd) {
+#ifdef IP_TRANSPARENT
+  int is_on = 0;
+  socklen_t size = sizeof(is_on);
+  return getsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &is_on, &size) == 0 && is_on != 0;
+#else
+  static_cast<void>(fd);
+  return false;
 #endif
 }
 
@@ -192,71 +206,62 @@ bool ListenSocket::ReadBacklog(uint32_t* waiting, uint32_t* waiting_max) const {
 #endif
 }
 
-int Acceptor::Start(uv_loop_t* loop) {
-  poll_.data = this;
-  rest_.data = this;
-  int error = uv_poll_init(loop, &poll_, fd_);
-  if (error != 0) return error;
-  uv_timer_init(loop, &rest_);
-  open_handles_ = 2;
+int Acceptor::Start(Loop* loop, int fd) {
+  loop_ = loop;
+  rest_.owner = this;
+  rest_.fire = [](void* owner) { static_cast<Acceptor*>(owner)->Resume(); };
+  int error = Open(loop, fd);
+  if (error != 0) {
+    delete this;
+    return error;
+  }
+  has_local_ = is_tcp_ && SocketAddress::OfSocket(fd, &local_) == 0 && !local_.IsAny() && !IsTransparent(fd);
   Resume();
   return 0;
 }
 
 void Acceptor::Rest() {
-  if (is_closed_) return;
-  is_resting_ = true;
-  uv_poll_stop(&poll_);
-  uv_timer_start(&rest_, [](uv_timer_t* timer) { static_cast<Acceptor*>(timer->data)->Resume(); }, kRestMs, 0);
+  if (is_closed()) return;
+  WatchReadable(false);
+  loop_->Start(&rest_, kRestMs);
 }
 
 void Acceptor::Resume() {
-  if (is_closed_) return;
-  is_resting_ = false;
-  uv_timer_stop(&rest_);
-  uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* handle, int status, int) {
-    auto* self = static_cast<Acceptor*>(handle->data);
-    if (status == 0) self->Accept(kAcceptsPerTurn, true);
-  });
+  if (is_closed()) return;
+  loop_->Stop(&rest_);
+  WatchReadable(true);
 }
 
 void Acceptor::AcceptAll() {
-  if (!is_closed_ && !is_resting_) Accept(INT32_MAX, false);
+  if (!is_closed() && is_reading()) Accept(INT32_MAX, false);
 }
 
 void Acceptor::Accept(int budget, bool one_waits) {
-  for (; budget > 0 && !is_closed_; budget--, one_waits = false) {
+  SocketAddress peer;
+  for (; budget > 0 && !is_closed(); budget--, one_waits = false) {
     if (!host_->HasRoom(one_waits)) {
       if (one_waits) Rest();
       return;
     }
-    int fd = AcceptOne(fd_);
-    if (fd >= 0) {
-      host_->HandleAccepted(this, fd);
+    int accepted = AcceptOne(fd(), &peer);
+    if (accepted >= 0) {
+      host_->HandleAccepted(this, accepted, peer);
       continue;
     }
     // The peer gave up while it waited, or a signal came: the next one may be fine.
-    if (fd == -ECONNABORTED || fd == -EINTR || fd == -EPROTO) continue;
-    if (fd == -EAGAIN || fd == -EWOULDBLOCK) return;
+    if (accepted == -ECONNABORTED || accepted == -EINTR || accepted == -EPROTO) continue;
+    if (accepted == -EAGAIN || accepted == -EWOULDBLOCK) return;
     // Out of descriptors or memory.
-    host_->HandleAcceptError(-fd);
+    host_->HandleAcceptError(-accepted);
     Rest();
     return;
   }
 }
 
 void Acceptor::Close() {
-  if (is_closed_) return;
-  is_closed_ = true;
-  uv_poll_stop(&poll_);
-  close(fd_);
-  auto closed = [](uv_handle_t* handle) { static_cast<Acceptor*>(handle->data)->HandleClosed(); };
-  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), closed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&rest_), closed);
-}
-
-void Acceptor::HandleClosed() {
-  if (--open_handles_ == 0) delete this;
+  if (is_closed()) return;
+  loop_->Stop(&rest_);
+  Watch::Close();
 }
 
 }  // namespace hornet

@@ -3,13 +3,12 @@
 #ifndef HORNET_NET_LISTENER_H_
 #define HORNET_NET_LISTENER_H_
 
-#include <uv.h>
-
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "loop/loop.h"
 #include "net/address.h"
 
 namespace hornet {
@@ -70,48 +69,53 @@ class ListenSocket {
 // One I/O thread's end of a listener: accepts until the kernel says stop, rests when the machine is out of descriptors
 // or the host has no room. What waits in the kernel's queue stays there meanwhile.
 // Thread: that I/O thread. Owner: IoThread; frees itself after Close().
-class Acceptor {
+class Acceptor final : private Watch {
  public:
   class Host {
    public:
     // Asked before each connection is accepted. False: no room. When one is known to wait the acceptor then rests until
     // Resume(), or kRestMs, and asks again.
     virtual bool HasRoom(bool one_waits) = 0;
-    // Takes ownership of `fd` (non-blocking, close-on-exec).
-    virtual void HandleAccepted(Acceptor* acceptor, int fd) = 0;
+    // Takes ownership of `fd` (non-blocking, close-on-exec). `peer` has no family when it has no address.
+    virtual void HandleAccepted(Acceptor* acceptor, int fd, const SocketAddress& peer) = 0;
     virtual void HandleAcceptError(int error) = 0;
 
    protected:
     ~Host() = default;
   };
-  // At most this many per turn, so that a flood of connections cannot starve the open ones.
-  static constexpr int kAcceptsPerTurn = 64;
+  // In a turn one connection is accepted, and one more for so many other events: asking once too often costs the kernel
+  // nearly as much as a connection does, and a flood of them cannot starve those that are open.
+  static constexpr int kEventsPerAccept = 16;
   static constexpr uint64_t kRestMs = 100;
 
-  Acceptor(uint32_t listener_index, int fd, bool is_tcp, Host* host)
-      : listener_index_(listener_index), fd_(fd), is_tcp_(is_tcp), host_(host) {}
-  int Start(uv_loop_t* loop);
+  Acceptor(uint32_t listener_index, bool is_tcp, Host* host)
+      : listener_index_(listener_index), is_tcp_(is_tcp), host_(host) {}
+  // Takes `fd`. 0 or a negative errno: then it frees itself, too.
+  int Start(Loop* loop, int fd);
   void Resume();
   // Takes everything that waits in the accept queue now.
   void AcceptAll();
   void Close();
   uint32_t listener_index() const { return listener_index_; }
   bool is_tcp() const { return is_tcp_; }
+  // The address that every connection of it has at our end; null when it listens on all of the machine's.
+  const SocketAddress* local() const { return has_local_ ? &local_ : nullptr; }
 
  private:
   ~Acceptor() = default;
+  void HandleReadable() override { Accept(1 + loop_->events() / kEventsPerAccept, true); }
+  void HandleWritable() override {}
+  void HandleFailed() override { Rest(); }
+  void HandleReleased() override { delete this; }
   void Accept(int budget, bool one_waits);
   void Rest();
-  void HandleClosed();
 
-  uv_poll_t poll_;
-  uv_timer_t rest_;
+  Loop* loop_ = nullptr;
+  Timer rest_;
   uint32_t listener_index_;
-  int fd_;
-  int open_handles_ = 0;
   bool is_tcp_;
-  bool is_resting_ = false;
-  bool is_closed_ = false;
+  bool has_local_ = false;
+  SocketAddress local_;
   Host* host_;
 };
 

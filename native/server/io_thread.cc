@@ -38,7 +38,7 @@ uint32_t ExchangesMax(uint32_t connections) {
 
 IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, IoControl* control_in,
                    SharedState* shared, std::function<void(IoEvent)> on_event)
-    : HttpHost(uv_hrtime() / 1000000),
+    : HttpHost(this),
       index_(index),
       limits_(limits),
       connections_max_(Share(limits.connections_max, thread_count)),
@@ -46,7 +46,7 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       quiet_ms_(std::clamp<uint64_t>(limits.reassign_after_ms / 2, 1, kQuietMsMax)),
       shared_(shared),
       on_event_(std::move(on_event)),
-      // Closed connections keep their slot until libuv lets go of the handle, one turn later.
+      // Closed connections keep their slot to the end of the turn.
       connections_(connections_max_ + 1024),
       exchanges_(ExchangesMax(connections_max_)) {
   control = control_in;
@@ -62,19 +62,11 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
 IoThread::~IoThread() { delete[] read_buffer; }
 
 int IoThread::Start() {
-  int error = uv_loop_init(&own_loop_);
+  int error = loop.Init();
   if (error != 0) return error;
-  loop = &own_loop_;
-  mail_async_.data = prepare_.data = wheel_timer_.data = watchdog_.data = this;
-  error = uv_async_init(loop, &mail_async_,
-                        [](uv_async_t* async) { static_cast<IoThread*>(async->data)->HandleMail(); });
-  if (error != 0) return error;
-  uv_prepare_init(loop, &prepare_);
-  uv_timer_init(loop, &wheel_timer_);
-  uv_timer_init(loop, &watchdog_);
-  uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<IoThread*>(handle->data)->HandlePrepare(); });
-  waker_.Attach(&mail_async_);
-  now_ms = uv_now(loop);
+  wheel_timer_.owner = watchdog_.owner = this;
+  wheel_timer_.fire = [](void* self) { static_cast<IoThread*>(self)->HandleWheel(); };
+  watchdog_.fire = [](void* self) { static_cast<IoThread*>(self)->HandleWatchdog(); };
   if (shared_->access_log != nullptr) {
     recorder_ = std::make_unique<AccessRecorder>(shared_->access_log);
     access = recorder_.get();
@@ -89,8 +81,7 @@ void IoThread::Run() {
   std::snprintf(name, sizeof(name), "hornet-io-%u", index_ % 1000);
   pthread_setname_np(pthread_self(), name);
 #endif
-  uv_run(loop, UV_RUN_DEFAULT);
-  CHECK(uv_loop_close(loop) == 0);
+  loop.Run();
 }
 
 void IoThread::Join() {
@@ -102,10 +93,10 @@ void IoThread::Post(std::function<void(IoThread*)> task) {
     std::lock_guard<std::mutex> lock(mail_mutex_);
     mail_.push_back(std::move(task));
   }
-  waker_.Wake();
+  loop.Wake();
 }
 
-void IoThread::HandleMail() {
+void IoThread::HandleWake() {
   BeginEvent();
   std::vector<std::function<void(IoThread*)>> mail;
   {
@@ -117,10 +108,9 @@ void IoThread::HandleMail() {
 
 // ---- the turn -------------------------------------------------------------------------------------------------------
 
-void IoThread::HandlePrepare() {
+void IoThread::HandleTurn() {
   if (is_stopping_) return;
   for (;;) {
-    now_ms = uv_now(loop);
     ReadClock();
     date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
     if (access != nullptr) UpdateWallClock();
@@ -157,7 +147,7 @@ void IoThread::HandlePrepare() {
   }
   if (file_server_ != nullptr) {
     // Others first: what they sent meanwhile is read before the next pieces of files.
-    if (file_server_->has_ready()) waker_.Wake();
+    if (file_server_->has_ready()) loop.Wake();
     needs_watch_ |= file_server_->has_waiting();
   }
   ArmTimers();
@@ -292,28 +282,21 @@ void IoThread::WakeWorkers() {
 void IoThread::ArmTimers() {
   int64_t next = wheel.NextMs(now_ms);
   if (next < 0) {
-    if (wheel_armed_ms_ != UINT64_MAX) uv_timer_stop(&wheel_timer_);
+    if (wheel_armed_ms_ != UINT64_MAX) loop.Stop(&wheel_timer_);
     wheel_armed_ms_ = UINT64_MAX;
   } else if (now_ms + static_cast<uint64_t>(next) < wheel_armed_ms_ || wheel_armed_ms_ <= now_ms) {
     wheel_armed_ms_ = now_ms + static_cast<uint64_t>(next);
-    uv_timer_start(&wheel_timer_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWheel(); },
-                   static_cast<uint64_t>(next), 0);
+    loop.Start(&wheel_timer_, static_cast<uint64_t>(next));
   }
-  if (needs_watch_ && uv_is_active(reinterpret_cast<uv_handle_t*>(&watchdog_)) == 0) {
+  if (needs_watch_ && !watchdog_.link.linked()) {
     for (auto& lane : lanes_) lane->Mark(now_ms);
-    StartWatchdog(quiet_ms_);
+    loop.Start(&watchdog_, quiet_ms_);
   }
-}
-
-void IoThread::StartWatchdog(uint64_t after_ms) {
-  uv_timer_start(&watchdog_, [](uv_timer_t* timer) { static_cast<IoThread*>(timer->data)->HandleWatchdog(); },
-                 after_ms, 0);
 }
 
 void IoThread::HandleWheel() {
   BeginEvent();
   wheel_armed_ms_ = UINT64_MAX;
-  now_ms = uv_now(loop);
   wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<HttpConnection*>(entry->owner)->HandleTimer(); });
 }
 
@@ -321,7 +304,6 @@ void IoThread::HandleWheel() {
 // long, need no watching.
 void IoThread::HandleWatchdog() {
   BeginEvent();
-  now_ms = uv_now(loop);
   uint64_t in_rings = 0;
   uint64_t since_us = 0;
   bool any_waits = false;
@@ -364,7 +346,7 @@ void IoThread::HandleWatchdog() {
   needs_watch_ = any_waits || any_runs || any_file_waits;
   // Who is in the middle of a batch with nobody waiting behind is only marked, for the dispatcher.
   if (!needs_watch_) return;
-  StartWatchdog(any_waits ? look_ms_ : any_runs ? kLookMsMax : kFileLookMs);
+  loop.Start(&watchdog_, any_waits ? look_ms_ : any_runs ? kLookMsMax : kFileLookMs);
 }
 
 bool IoThread::WaitsLong(Lane* lane) const {
@@ -403,7 +385,7 @@ void IoThread::AddTo(IoSnapshot* sum) const {
   sum->in_flight += in_flight_gauge_.value();
   sum->memory_bytes += memory_gauge_.value();
   sum->in_rings += ring_gauge_.value();
-  uint64_t now = uv_hrtime() / 1000;
+  const uint64_t now = Loop::Clock();
   for (uint64_t since_us : {ring_since_us_.value(), queue_since_us_.value()}) {
     if (since_us != 0 && now > since_us) sum->oldest_waiting_us = std::max(sum->oldest_waiting_us, now - since_us);
   }
@@ -593,6 +575,8 @@ void IoThread::HandleConnectionClosed(HttpConnection* connection) {
 
 void IoThread::ReleaseConnection(HttpConnection* connection) {
   connections_.Release(connection->id);
+  // After the turn's own work: the next turn may be long in coming.
+  open_gauge_.Set(connections_.live());
   if (accepts_paused_ && connections_.live() < connections_max_) {
     accepts_paused_ = false;
     for (Acceptor* acceptor : acceptors_) acceptor->Resume();
@@ -630,7 +614,7 @@ void IoThread::MakeRoom() {
   Log("all " + std::to_string(connections_max_) + " connections are in use (--max-connections): more have to wait");
 }
 
-void IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
+void IoThread::HandleAccepted(Acceptor* acceptor, int fd, const SocketAddress& peer) {
   BeginEvent();
   if (accept_failed_ms_ != 0 && now_ms - accept_failed_ms_ >= kAcceptCalmMs) {
     if (accept_failing_ms_ != 0) {
@@ -643,14 +627,24 @@ void IoThread::HandleAccepted(Acceptor* acceptor, int fd) {
       connections_.Acquire(static_cast<HttpHost*>(this), acceptor->listener_index(),
                            OptionsOf(acceptor->listener_index()));
   CHECK(connection != nullptr);
-  int error = connection->Open(loop, fd);
+  int error = connection->Open(&loop, fd);
   if (error != 0) {
     connections_.Release(connection->id);
     HandleAcceptError(-error);
     return;
   }
   stats.accepted++;
-  connection->Start(acceptor->is_tcp());
+  if (!acceptor->is_tcp()) {
+    connection->Start(nullptr, nullptr);
+    return;
+  }
+  SocketAddress own;
+  const SocketAddress* local = acceptor->local();
+  if (local == nullptr) {
+    SocketAddress::OfSocket(fd, &own);
+    local = &own;
+  }
+  connection->Start(&peer, local);
 }
 
 void IoThread::HandleAcceptError(int error) {
@@ -859,11 +853,11 @@ void IoThread::ReportDrained(Lane* lane) {
 }
 
 void IoThread::AddListener(uint32_t listener_index, int fd, bool is_tcp) {
-  auto* acceptor = new Acceptor(listener_index, fd, is_tcp, this);
-  int error = acceptor->Start(loop);
+  auto* acceptor = new Acceptor(listener_index, is_tcp, this);
+  int error = acceptor->Start(&loop, fd);
   if (error != 0) {
     IoEvent event{IoEvent::Type::kLog};
-    event.message = std::string("cannot watch a listening socket: ") + uv_strerror(error);
+    event.message = std::string("cannot watch a listening socket: ") + std::strerror(-error);
     on_event_(event);
     return;
   }
@@ -1078,11 +1072,9 @@ void IoThread::Stop() {
   });
   for (auto& lane : lanes_) lane->DropUnreadResponses();
   if (access != nullptr) access->Flush();
-  waker_.Detach();
-  uv_close(reinterpret_cast<uv_handle_t*>(&mail_async_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&prepare_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&wheel_timer_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&watchdog_), nullptr);
+  loop.Stop(&wheel_timer_);
+  loop.Stop(&watchdog_);
+  loop.Stop();
 }
 
 }  // namespace hornet

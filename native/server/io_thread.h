@@ -1,13 +1,11 @@
-// One I/O thread: a libuv loop of its own, the connections it accepted, the lanes to every worker, and the dispatcher
+// One I/O thread: an event loop of its own, the connections it accepted, the lanes to every worker, and the dispatcher
 // that moves requests between them.
 //
 // A turn: the poll delivers socket events (requests go into the rings, answers of our own into output queues); before
-// the next poll HandlePrepare() drains the response rings, writes every connection that has something to say with one
+// the next poll HandleTurn() drains the response rings, writes every connection that has something to say with one
 // call each, wakes the workers that sleep, and only then lets this thread sleep (ring/spsc_ring.h has the proof).
 #ifndef HORNET_SERVER_IO_THREAD_H_
 #define HORNET_SERVER_IO_THREAD_H_
-
-#include <uv.h>
 
 #include <atomic>
 #include <functional>
@@ -21,7 +19,7 @@
 #include "http/exchange.h"
 #include "http/http_connection.h"
 #include "http/sticky_table.h"
-#include "loop/waker.h"
+#include "loop/loop.h"
 #include "net/listener.h"
 #include "server/file_server.h"
 #include "server/lane.h"
@@ -94,7 +92,7 @@ struct IoSnapshot {
   uint64_t oldest_waiting_us = 0; // age of the request that waits longest to be started; 0: none waits
 };
 
-class IoThread final : public HttpHost, public Acceptor::Host {
+class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host {
  public:
   IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, IoControl* control,
            SharedState* shared, std::function<void(IoEvent)> on_event);
@@ -103,7 +101,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   int Start();
   // From any thread: runs `task` on this thread, in order.
   void Post(std::function<void(IoThread*)> task);
-  Waker* waker() { return &waker_; }
+  // From any thread.
+  void Wake() { loop.Wake(); }
   // From any thread: adds what this one has counted, and how it stood at the end of its last turn.
   void AddTo(IoSnapshot* sum) const;
 
@@ -149,15 +148,17 @@ class IoThread final : public HttpHost, public Acceptor::Host {
 
   // Acceptor::Host
   bool HasRoom(bool one_waits) override;
-  void HandleAccepted(Acceptor* acceptor, int fd) override;
+  void HandleAccepted(Acceptor* acceptor, int fd, const SocketAddress& peer) override;
   void HandleAcceptError(int error) override;
+
+  // Loop::Host
+  void HandleTurn() override;
+  void HandleWake() override;
 
   void MakeRoom();
   void Log(std::string message);
 
   void Run();
-  void HandlePrepare();
-  void HandleMail();
   void HandleWheel();
   void HandleWatchdog();
   void StartWatchdog(uint64_t after_ms);
@@ -208,12 +209,8 @@ class IoThread final : public HttpHost, public Acceptor::Host {
   const uint64_t quiet_ms_;
   SharedState* shared_;
   std::function<void(IoEvent)> on_event_;
-  uv_loop_t own_loop_;
-  uv_async_t mail_async_;
-  uv_prepare_t prepare_;
-  uv_timer_t wheel_timer_;
-  uv_timer_t watchdog_;
-  Waker waker_;
+  Timer wheel_timer_;
+  Timer watchdog_;
   std::mutex mail_mutex_;
   std::vector<std::function<void(IoThread*)>> mail_;
   std::thread thread_;

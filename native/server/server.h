@@ -79,7 +79,7 @@ class Server {
 
   // From a worker's thread.
   std::shared_ptr<WorkerSlot> FindWorker(uint32_t worker_id);
-  void Wake(uint32_t io_thread) { threads_[io_thread]->waker()->Wake(); }
+  void Wake(uint32_t io_thread) { threads_[io_thread]->Wake(); }
   uint32_t io_threads() const { return static_cast<uint32_t>(threads_.size()); }
 
  private:

@@ -3,7 +3,7 @@
  * with a status of its own; no other fails, no connection closes, and log and counters say why.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -78,7 +78,9 @@ test('all workers down: 503 after --queue-timeout, not ready, degraded; and well
   await hornet.waitForLog(/worker \d+ could not boot, replaced in \d+ ms: .*this generation cannot load/)
   await hornet.waitForLog(/\[warn\] degraded: 0 of 1 workers are ready/)
   assert.deepEqual([(await ask('/health/live')).status, (await ask('/health/ready')).status], [200, 503])
-  writeFileSync(file, 'mended')
+  // In one step: a worker may be booting right now.
+  writeFileSync(`${file}.new`, 'mended')
+  renameSync(`${file}.new`, file)
   await hornet.waitForLog(/no longer degraded/)
   assert.deepEqual([(await ask('/')).text, (await ask('/health/ready')).status], ['mended', 200])
   connection.destroy()

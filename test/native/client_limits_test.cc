@@ -1,6 +1,6 @@
 // Limits for each client: what a client is, how often it may, how many connections it may have, and that nothing of it
 // grows with the number of clients that come by.
-// links: net uv
+// links: net loop uv
 #include <set>
 
 #include "harness.h"
