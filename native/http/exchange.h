@@ -108,6 +108,7 @@ struct Exchange {
   bool keep_alive = false;
   bool response_started = false;   // bytes of the final response were queued
   bool response_ended = false;
+  bool ends_with_connection = false;  // nothing else tells the peer where the response's body ends
   bool close_after = false;
 };
 

@@ -929,6 +929,8 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     }
   }
   exchange->response_started = true;
+  // Its head may hold a length of the application's own; then this says too much, which does no harm.
+  exchange->ends_with_connection = close && !tail.chunked && !tail.with_length && sends_body && body_length > 0;
   exchange->answered_us = host_->now_us;
   exchange->overhead_bytes += queue->bytes() - queued_before - (sends_body ? body_length : 0);
   FinishResponse(exchange, close);
@@ -960,7 +962,7 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
       }
       if (framing.is_sized) exchange->length_left = framing.length;
       // Whatever its head says of the connection: only the end of that ends it.
-      if (!framing.is_sized && !framing.is_chunked) exchange->close_after = true;
+      if (!framing.is_sized && !framing.is_chunked) exchange->close_after = exchange->ends_with_connection = true;
       auto body_bytes = static_cast<uint32_t>(length - head_bytes);
       passed -= body_bytes - TakeFromLength(exchange, body_bytes);
     }
@@ -1178,6 +1180,9 @@ void HttpConnection::WriteAccessLine(Exchange* exchange, bool is_whole) {
 }
 
 void HttpConnection::Settle(Exchange* exchange, bool is_whole) {
+  // An orderly end would make it look whole. What the kernel still holds for the peer goes as well: it is of this
+  // response, or in front of it.
+  if (!is_whole && exchange->ends_with_connection && exchange->out_start < bytes_written_) SetReset();
   // A tunnel ends with its connection, however that ends.
   if (exchange->note != nullptr) WriteAccessLine(exchange, is_whole || exchange->is_tunnel);
   if (exchange->is_tunnel) {
@@ -1541,7 +1546,7 @@ void HttpConnection::HandleTimer() {
     CloseNow();
   } else if (!out.empty()) {
     host_->stats.write_timeouts++;
-    // What the kernel holds for the peer goes as well, and a body that ends with its connection must not look whole.
+    // What the kernel holds for the peer goes as well.
     SetReset();
     Abort();
   } else if (state_ != State::kOpen || tunnel_ != nullptr) {

@@ -76,9 +76,11 @@ export async function runPipeline(plan: Plan, scene: Scene): Promise<Outcome> {
       const isForKill = (response.status === 502 || response.status === 504) && isKilled()
       const fault = isForKill ? undefined : faultOf(request, response)
       if (fault !== undefined) {
+        // The reset of one that was cut, which libuv shows as a mere end if bytes come in the same turn.
         const isShort = response.framing === 'close' && isStartOf(request, response)
         if (hasLeft) return { ...outcome, reason: 'the client left' }
-        const reason = isShort ? whyEnded(plan, index, isKilled(), 0) : undefined
+        const silentMs = performance.now() - lastByteMs
+        const reason = isShort ? whyEnded(plan, index, isKilled(), silentMs) : undefined
         if (reason === undefined) throw found(plan, index, fault)
         return { ...outcome, reason }
       }
