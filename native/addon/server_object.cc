@@ -145,6 +145,7 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   SetNumber(&timeouts, "body", totals.body_timeouts);
   SetNumber(&timeouts, "body_rate", totals.body_rate_timeouts);
   SetNumber(&timeouts, "write", totals.write_timeouts);
+  SetNumber(&timeouts, "write_rate", totals.write_rate_timeouts);
   SetNumber(&timeouts, "keep_alive", totals.keep_alive_timeouts);
   SetNumber(&timeouts, "request", totals.request_timeouts);
   object->Set("timeouts", timeouts);
@@ -258,6 +259,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
   limits.http.keep_alive_ms = GetUint32(given, "keepAliveMs");
   limits.http.keep_alive_hint_seconds = limits.http.keep_alive_ms / 1000;
   limits.http.write_timeout_ms = GetUint32(given, "writeTimeoutMs");
+  ReadUint32(given, "writeBytesPerSecondMin", &limits.http.write_rate_min);
   limits.connections_max = GetUint32(given, "connectionsMax");
   limits.client_connections_max = GetUint32(given, "clientConnectionsMax");
   limits.client_requests_per_second = GetUint32(given, "clientRequestsPerSecond");

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "http/forwarded.h"
 #include "http/response_framing.h"
+#include "net/untaken_bytes.h"
 #include "ring/records.h"
 
 namespace hornet {
@@ -1241,9 +1242,11 @@ void HttpConnection::Flush() {
     first_->response_uncredited = 0;
     host_->GiveCredit(first_, bytes);
   }
-  if (status == IoStatus::kAgain) {
+  const bool waits = status == IoStatus::kAgain;
+  if (waits || write_looked_us_ != 0) NoteTaken(waits, written);
+  if (waits) {
     out.Own();
-    UpdateDeadline(written > 0);
+    UpdateDeadline();
     return;
   }
   if (state_ == State::kClosing) {
@@ -1262,7 +1265,7 @@ void HttpConnection::Flush() {
       return;
     }
   }
-  UpdateDeadline(written > 0);
+  UpdateDeadline();
 }
 
 // All that the worker wrote is with the kernel: passes on the end of its side, and closes when both have ended.
@@ -1427,17 +1430,44 @@ bool HttpConnection::Yield() {
   return true;
 }
 
-void HttpConnection::UpdateDeadline(bool took_bytes) {
+// As with bodies (BodyRateDeadlineMs), time empties a bucket and bytes fill it: only while some wait that the kernel
+// has no room for, so that an application that takes its time costs nobody anything, and never beyond write_timeout_ms.
+void HttpConnection::NoteTaken(bool waits, size_t written) {
+  const uint64_t now = host_->now_us;
+  const uint64_t untaken = UntakenBytes(fd());
+  const uint64_t taken = bytes_written_ > untaken ? bytes_written_ - untaken : 0;
+  if (write_looked_us_ != 0) write_spent_us_ += now - write_looked_us_;
+  write_looked_us_ = waits ? now : 0;
+  // Over a unix socket the kernel counts its own pieces, too, and so what was taken may seem to shrink.
+  const uint64_t bytes = taken > taken_bytes_ ? taken - taken_bytes_ : 0;
+  taken_bytes_ += bytes;
+  if (bytes > 0 || written > 0) untaken_since_ms_ = static_cast<uint32_t>(host_->now_ms);
+  const uint64_t rate = options_->limits.write_rate_min;
+  if (rate == 0) return;
+  const uint64_t bought = bytes >= rate * 86400 ? write_spent_us_ : bytes * 1000000 / rate;
+  write_spent_us_ -= bought < write_spent_us_ ? bought : write_spent_us_;
+}
+
+uint64_t HttpConnection::WriteRateDeadlineMs() const {
+  const HttpLimits& limits = options_->limits;
+  if (limits.write_rate_min == 0 || limits.write_timeout_ms == 0 || write_looked_us_ == 0) return TimerEntry::kNever;
+  return (write_looked_us_ + uint64_t{limits.write_timeout_ms} * 1000 - write_spent_us_) / 1000 + 1;
+}
+
+void HttpConnection::UpdateDeadline() {
   const HttpLimits& limits = options_->limits;
   uint64_t now = host_->now_ms;
   uint64_t after = 0;  // milliseconds; 0: no deadline
   uint64_t from = now;
   if (!out.empty()) {
     // Neither what the peer sends nor what the worker adds gives it more time to take what waits.
-    if (phase_ != ConnectionPhase::kWriting || took_bytes) untaken_since_ms_ = static_cast<uint32_t>(now);
+    if (phase_ != ConnectionPhase::kWriting) untaken_since_ms_ = static_cast<uint32_t>(now);
     SetPhase(ConnectionPhase::kWriting);
     after = limits.write_timeout_ms;
     from = now - static_cast<uint32_t>(static_cast<uint32_t>(now) - untaken_since_ms_);
+    const uint64_t rate_deadline = WriteRateDeadlineMs();
+    is_rate_due_ = rate_deadline < from + after;
+    if (is_rate_due_) after = rate_deadline > from ? rate_deadline - from : 1;
   } else if (tunnel_ != nullptr) {
     SetPhase(ConnectionPhase::kHandling);
     // Its peers know best how long to wait.
@@ -1545,7 +1575,11 @@ void HttpConnection::HandleTimer() {
   } else if (state_ == State::kLingering) {
     CloseNow();
   } else if (!out.empty()) {
-    host_->stats.write_timeouts++;
+    NoteTaken(write_looked_us_ != 0, 0);
+    UpdateDeadline();
+    // It has taken some of what the kernel holds.
+    if (timer.deadline_ms > host_->now_ms) return;
+    (is_rate_due_ ? host_->stats.write_rate_timeouts : host_->stats.write_timeouts)++;
     // What the kernel holds for the peer goes as well.
     SetReset();
     Abort();

@@ -73,6 +73,7 @@ struct HttpLimits {
   uint32_t keep_alive_ms = 5000;        // 0: no limit
   uint32_t keep_alive_hint_seconds = 5; // what responses say of it; 0: nothing
   uint32_t write_timeout_ms = 30000;    // without the peer taking a byte; 0: no limit
+  uint32_t write_rate_min = 0;          // bytes a second, over any write_timeout_ms; 0: no limit
   uint32_t request_timeout_ms = 0;      // from a request's first byte to the end of its response; 0: no limit
 };
 
@@ -297,8 +298,12 @@ class HttpConnection final : public Connection {
   uint64_t BodyRateDeadlineMs();
   // The next byte of the body is the application's to ask for, or to make room for.
   bool IsBodyHeld() const { return is_blocked_ || (body_exchange_ != nullptr && body_exchange_->expect_continue); }
-  // `took_bytes`: the peer has just taken some of what is written to it.
-  void UpdateDeadline(bool took_bytes = false);
+  // Looks how much the peer has taken. `waits`: some of the output does not fit into the kernel, which has just taken
+  // `written` bytes of it.
+  void NoteTaken(bool waits, size_t written);
+  // When it has taken too little, milliseconds.
+  uint64_t WriteRateDeadlineMs() const;
+  void UpdateDeadline();
   void SetPhase(ConnectionPhase phase);
   // Where the next byte that is queued will stand among all that the connection ever sends.
   uint64_t OutPosition() const { return bytes_written_ + out.bytes(); }
@@ -340,6 +345,9 @@ class HttpConnection final : public Connection {
   uint64_t bytes_read_ = 0;            // since the connection was accepted
   uint32_t abort_reason_ = 0;          // AbortReason
   uint32_t untaken_since_ms_ = 0;      // since when the peer has taken none of what waits for it; low bits
+  uint64_t taken_bytes_ = 0;           // what it had taken by then, of all that was written
+  uint64_t write_spent_us_ = 0;        // of write_timeout_ms, waiting for it; what it takes buys that back
+  uint64_t write_looked_us_ = 0;       // when that was added up last; 0: nothing waits
   BodyDecoder decoder_;
   Block* trailers_ = nullptr;          // trailer text of the current body
   State state_ = State::kOpen;
@@ -348,7 +356,7 @@ class HttpConnection final : public Connection {
   bool is_peer_trusted_ = false;       // what it says of where requests come from is believed
   bool is_client_counted_ = false;     // among the connections of the client that address_text_ names
   bool is_receiving_body_ = false;     // decoder_ is active, for body_exchange_ or to throw away
-  bool is_rate_due_ = false;           // its deadline is that of body_rate_min
+  bool is_rate_due_ = false;           // the deadline is that of body_rate_min, or of write_rate_min
   bool is_blocked_ = false;            // input_ waits for a response or for the application, and not for bytes
   bool needs_linger_ = false;          // the peer is still sending: do not reset what we answered
   bool sends_no_more_ = false;         // and it said that it would not, in the last request's head

@@ -57,6 +57,7 @@ struct HttpStatsOf {
   Number body_timeouts = {};
   Number body_rate_timeouts = {};
   Number write_timeouts = {};
+  Number write_rate_timeouts = {};
   Number keep_alive_timeouts = {};
   Number request_timeouts = {};
   Number accept_errors = {};

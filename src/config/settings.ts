@@ -408,6 +408,16 @@ export const settingsTable = {
     defaultText: '30s',
     needsRestart: true,
   }),
+  writeMinRateBytes: one({
+    flag: '--write-min-rate',
+    group: 'Time',
+    summary:
+      'Least part of a response that waits for its client that it takes in a second, over any --write-timeout; 0 for no least.',
+    kind: size(0, 1024 * mebibyte),
+    default: () => 240,
+    defaultText: '240',
+    needsRestart: true,
+  }),
 
   limitRequestLineBytes: one({
     flag: '--limit-request-line',

@@ -55,6 +55,7 @@ export function nativeLimits(settings: Settings): NativeLimits {
     bodyBytesPerSecondMin: settings.bodyMinRateBytes,
     keepAliveMs: settings.keepAliveMs,
     writeTimeoutMs: settings.writeTimeoutMs,
+    writeBytesPerSecondMin: settings.writeMinRateBytes,
   }
 }
 

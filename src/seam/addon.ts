@@ -42,6 +42,8 @@ export interface NativeLimits {
   keepAliveMs: number
   /** How long a peer may take no byte of what is written to it; 0: for ever. */
   writeTimeoutMs: number
+  /** Of what waits for the peer, over any writeTimeoutMs: the connection is reset below that. Default 0: any rate. */
+  writeBytesPerSecondMin?: number
 }
 
 /** What one listener does differently from the server; what is left out is as the server's `limits` say. */
@@ -168,7 +170,7 @@ export interface NativeStats {
    * Connections closed or refused because the client took too long; `keep_alive`: it sent no further request; `request`:
    * the whole of a request and its response took too long.
    */
-  timeouts: { header: number; body: number; body_rate: number; write: number; keep_alive: number; request: number }
+  timeouts: Record<'header' | 'body' | 'body_rate' | 'write' | 'write_rate' | 'keep_alive' | 'request', number>
   /** Malformed or oversized requests by what was wrong with them: every reason the parsers know, zero included. */
   parseErrors: Record<string, number>
   acceptErrors: number

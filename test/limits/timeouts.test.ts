@@ -202,3 +202,59 @@ test('a reader that takes nothing is cut off, however busily it sends; one that 
   slow.destroy()
   stuck.destroy()
 })
+
+test('a reader that takes less than it has to is cut off, though it takes some all the time', async () => {
+  const args = ['--write-timeout', '1s', '--write-min-rate', '500m']
+  await using controlled = await startControlled({ app, workers: 1, args })
+  const { hornet, ask } = controlled
+  const slow = await connect(hornet)
+  slow.pause()
+  slow.write(message('GET', '/download/100'))
+  const takenBytes = readSlowly(slow.socket)
+  let metrics = ''
+  const isGone = async () => {
+    metrics = (await ask('GET', '/metrics')).text
+    return /^hornet_timeouts_total\{reason="write_rate"\} 1$/m.test(metrics)
+  }
+  await asked('least rate', isGone, () => `${takenBytes()} bytes taken\n${metrics}`)
+  assert.match(metrics, /^hornet_timeouts_total\{reason="write"\} 0$/m)
+  // What its own kernel holds by now is far less than the rest.
+  await slow.readToEnd().catch(() => undefined)
+  assert.notEqual(slow.state, 'open')
+  assert.ok(takenBytes() < 100 * 1024 * 1024)
+})
+
+test('time in which the client waits for the application costs it nothing', async () => {
+  const args = ['--workers', '1', '--write-timeout', '500ms', '--write-min-rate', '1000m']
+  await using hornet = await startHornet({ app, args })
+  const connection = await connect(hornet)
+  // More of them than the time has room for.
+  connection.write(message('GET', '/drips/50'))
+  assert.equal((await connection.readResponse()).text, 'x'.repeat(50))
+  connection.destroy()
+})
+
+test('bytes count that the client takes while the kernel has no room for more', async () => {
+  // A socket takes more only when a third of its buffer is free, here about a megabyte.
+  await using controlled = await startControlled({ app, workers: 1, args: ['--write-timeout', '1s'] })
+  const { hornet, ask } = controlled
+  const slow = await connect(hornet)
+  slow.pause()
+  slow.write(message('GET', '/download/24'))
+  const takenBytes = readSlowly(slow.socket, 200)
+  // Three that take nothing, one after the other, tell that more time has passed than that.
+  for (const cut of [1, 2, 3]) {
+    const stuck = await connect(hornet)
+    stuck.pause()
+    stuck.write(message('GET', '/download/24'))
+    const isGone = async () => {
+      const { text } = await ask('GET', '/metrics')
+      assert.equal(slow.state, 'open', `after ${takenBytes()} bytes`)
+      return text.includes(`\nhornet_timeouts_total{reason="write"} ${cut}\n`)
+    }
+    await asked(`write timeout ${cut}`, isGone, () => `${takenBytes()} bytes taken`)
+    stuck.destroy()
+  }
+  assert.equal(slow.state, 'open')
+  slow.destroy()
+})
