@@ -1,6 +1,6 @@
 #include "server/io_thread.h"
 
-#include <unistd.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -270,13 +270,18 @@ void IoThread::FlushDirty() {
 }
 
 void IoThread::WakeWorkers() {
+  bool any = false;
   for (auto& lane : lanes_) {
     if (!lane->needs_wake) continue;
     lane->needs_wake = false;
     if (LoadSeqCst(&lane->control->worker_asleep) != 0 && CompareExchange(&lane->control->worker_asleep, 1, 0)) {
       lane->slot->waker.Wake();
+      any = true;
     }
   }
+  // Where the worker has to share our processor it now answers before we sleep, and need not wake us: with one client a
+  // tenth of the time of a request. Elsewhere it is the cheapest of system calls.
+  if (any) sched_yield();
 }
 
 void IoThread::ArmTimers() {
