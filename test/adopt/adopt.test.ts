@@ -3,15 +3,18 @@
  * address is bound once and shared, and what the servers say of themselves is true.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { within } from '../support/deadline.js'
 import { freePort } from '../support/free-port.js'
 import { type Hornet, runHornet, startHornet } from '../support/hornet.js'
 import { connect, get, message, type Target } from '../support/http.js'
 import { root } from '../support/root.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'hornet-adopt-'))
+after(() => rmSync(folder, { recursive: true }))
 
 const script = join(root, 'test/adopt/fixtures/script.cjs')
 
@@ -24,11 +27,15 @@ async function bothReady(hornet: Hornet): Promise<void> {
   for (const id of [1, 2]) await hornet.waitForLog(new RegExp(`worker ${id} ready`))
 }
 
+let blocks = 0
+
 /** What a server answers by turns: while one worker is blocked by a request, the other has the next. */
 async function answersOfBoth(target: Target, name: string): Promise<void> {
   const blocking = await connect(target)
-  blocking.write(message('GET', '/block'))
+  const file = join(folder, String(++blocks))
+  blocking.write(message('GET', `/block?${encodeURIComponent(file)}`))
   const other = (await get(target)).text
+  writeFileSync(file, '')
   const first = (await blocking.readResponse()).text
   blocking.destroy()
   assert.deepEqual([first, other].sort(), [`${name} worker 1`, `${name} worker 2`])
