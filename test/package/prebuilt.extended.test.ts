@@ -1,5 +1,5 @@
 /**
- * Promise: the binary that `npm run prebuild` makes is one that the published package serves from.
+ * Promise: the binary that `npm run prebuilds` makes is one that the published package serves from.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'

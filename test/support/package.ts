@@ -35,7 +35,7 @@ export class Scratch implements Disposable {
 
 /**
  * Copies what package.json's `files` names, without prebuilt binaries, to `to`: the package as it is published from a
- * machine where nobody ran `npm run prebuild`.
+ * machine where nobody ran `npm run prebuilds`.
  */
 export function stagePackage(to: string): void {
   mkdirSync(to, { recursive: true })
