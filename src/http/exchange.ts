@@ -52,6 +52,8 @@ export class Exchange implements StartedExchange {
   isOver = false
   /** 'finish' was emitted: the response has no socket any more. */
   isFinished = false
+  /** The next of those whose responses ended and owe their events. */
+  nextFinished: Exchange | null = null
   /** The connection was closed before the response was complete. */
   isAborted = false
   /** The response has ended, and the I/O thread was not told: it still is to bring the rest of the body. */

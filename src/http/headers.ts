@@ -1,6 +1,7 @@
 /**
  * Header names and values on the way out: what is known to be fine without asking Node, and what needs Node's own care.
  */
+import { Buffer } from 'node:buffer'
 
 /** What a field means to the framing of a response. */
 export enum FieldRole {
@@ -14,6 +15,10 @@ export enum FieldRole {
 export interface FieldInfo {
   readonly lower: string
   readonly role: FieldRole
+  /** A value that was found to be plain. */
+  plain: string
+  /** Values since then that were others. */
+  misses: number
 }
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -26,6 +31,10 @@ const special = new Set(['connection', 'keep-alive', 'transfer-encoding', 'trail
 // Names are few and come again; the bound is for apps that make them up.
 const KNOWN_MAX = 512
 const known = new Map<string, FieldInfo>()
+/** Characters of a value that is kept to be known again, so that all together are at most 128 KiB. */
+const PLAIN_MAX = 256
+/** Of so many values that are not the one kept, one takes its place: those that never come again cost little. */
+const PLAIN_MISSES = 8
 
 /** Facts about a valid field name; undefined for what Node must judge. */
 export function fieldInfo(name: string): FieldInfo | undefined {
@@ -44,13 +53,25 @@ function learn(name: string): FieldInfo | undefined {
         : special.has(lower)
           ? FieldRole.Special
           : FieldRole.Plain
-  const info = { lower, role }
+  const info = { lower, role, plain: '', misses: PLAIN_MISSES - 1 }
   if (known.size < KNOWN_MAX) known.set(name, info)
   return info
 }
 
 export function isPlainValue(value: string): boolean {
   return plainValue.test(value)
+}
+
+/** The same of a value of this field. Most have the same one in every response: that is compared faster than judged. */
+export function isPlainFieldValue(info: FieldInfo, value: string): boolean {
+  if (value === info.plain) return true
+  if (!plainValue.test(value)) return false
+  if (++info.misses >= PLAIN_MISSES && value.length <= PLAIN_MAX) {
+    info.misses = 0
+    // A copy: the value itself may be a piece of a long text, which it would keep.
+    info.plain = Buffer.from(value, 'latin1').toString('latin1')
+  }
+  return true
 }
 
 /** The same of a whole head. */

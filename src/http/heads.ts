@@ -39,8 +39,8 @@ function candidate(status: number, reason: string, count: number, last: unknown)
   return head !== null && head.status === status && head.names.length === count && head.reason === reason ? head : null
 }
 
-// The fields of a response come in three forms. Each is looked through where it lies, twice: an array of names and one of
-// values would cost more than the rest, and be garbage at once.
+// The fields of a response come in three forms. Each is looked through where it lies: an array of names and one of values
+// would cost more than the rest, and be garbage at once.
 
 /** The head with just the fields of a table, in this order. */
 export function recallTable(status: number, reason: string, table: HeaderEntries): Head | null {
@@ -75,33 +75,20 @@ export function recallList(status: number, reason: string, list: readonly unknow
 
 /** The same of the object's own properties. */
 export function recallObject(status: number, reason: string, fields: HeaderObject): Head | null {
-  // What it inherited would be taken for its own below.
-  if (Object.getPrototypeOf(fields) !== Object.prototype || isPolluted()) return null
-  let count = 0
-  let last: unknown
-  for (const name in fields) {
-    last = fields[name]
-    count++
-  }
-  const head = candidate(status, reason, count, last)
+  const keys = Object.keys(fields)
+  const count = keys.length
+  const head = candidate(status, reason, count, count === 0 ? undefined : fields[keys[count - 1]])
   if (head === null) return null
   const { names, values } = head
-  let at = 0
-  for (const name in fields) {
-    if (fields[name] !== values[at] || name !== names[at]) return null
-    at++
+  for (let at = 0; at < count; at++) {
+    const key = keys[at]
+    if (key !== names[at] || fields[key] !== values[at]) return null
   }
   return head
 }
 
 export interface HeaderObject {
   readonly [name: string]: unknown
-}
-
-/** Something put an enumerable property on the prototype of all objects. */
-function isPolluted(): boolean {
-  for (const _ in Object.prototype) return true
-  return false
 }
 
 /** Told of each head that was not known. The values must be strings and numbers, the text ASCII. */

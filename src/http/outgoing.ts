@@ -22,7 +22,15 @@ import {
   RESPOND_FLAG_LENGTH,
 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
-import { FieldRole, fieldInfo, type HeaderEntries, isPlainText, isPlainValue, newHeaderTable } from './headers.js'
+import {
+  FieldRole,
+  fieldInfo,
+  type HeaderEntries,
+  isPlainFieldValue,
+  isPlainText,
+  isPlainValue,
+  newHeaderTable,
+} from './headers.js'
 import { type Head, type HeaderObject, recallList, recallObject, recallTable, rememberHead } from './heads.js'
 import { isBodyWanted } from './incoming.js'
 import {
@@ -502,7 +510,7 @@ function isLeanBody(chunk: unknown): boolean {
 function setHeader(this: Message, name: string, value: unknown): unknown {
   if (this[kExchange] === undefined || this._header) return node.setHeader.call(this, name, value)
   const info = fieldInfo(name)
-  if (info === undefined || (typeof value === 'string' ? !isPlainValue(value) : typeof value !== 'number')) {
+  if (info === undefined || (typeof value === 'string' ? !isPlainFieldValue(info, value) : typeof value !== 'number')) {
     this[kIsPlain] = false
     return node.setHeader.call(this, name, value)
   }

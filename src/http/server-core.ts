@@ -2,7 +2,7 @@
  * Between the lanes and the application: makes `req` and `res` of records, calls the listener, and ends what ends.
  * Event order follows Node's http server: what it does on a socket's events, this does on records.
  */
-import { AsyncResource } from 'node:async_hooks'
+import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { Buffer } from 'node:buffer'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
@@ -127,8 +127,9 @@ export class ServerCore implements InboxHandler {
   /** Requests until one is looked at for the prototypes it leaves the application with. */
   #unobserved = 1
   #port: WorkerPort | null = null
-  /** Responses that ended on the lean road and owe their events. */
-  #finished: Message[] = []
+  /** Of those whose responses ended on the lean road and owe their events, the first and the last (`nextFinished`). */
+  #finished: Exchange | null = null
+  #lastFinished: Exchange | null = null
   #finishScheduled = false
   #isDispatching = false
   #running = 0
@@ -284,7 +285,8 @@ export class ServerCore implements InboxHandler {
         startChannel.publish({ request: req, response: res, socket: req.socket, server: target.server })
       }
       // A context of its own, as each request has on Node: what one enters, the next does not see.
-      const result = new AsyncResource('HTTPINCOMINGMESSAGE').runInAsyncScope(target.listener, target.server, req, res)
+      const resource = new AsyncResource('HTTPINCOMINGMESSAGE', executionAsyncId())
+      const result = resource.runInAsyncScope(target.listener, target.server, req, res)
       if (target.onError !== null && isThenable(result)) {
         result.then(undefined, (error: unknown) => this.#fail(exchange, error))
       }
@@ -310,7 +312,7 @@ export class ServerCore implements InboxHandler {
 
   settle(): void {
     this.#runTicks()
-    while (this.#finished.length > 0) {
+    while (this.#finished !== null) {
       if (this.#flushFinished()) this.#runTicks()
     }
   }
@@ -574,10 +576,12 @@ export class ServerCore implements InboxHandler {
     }
     if (res._eventsCount > 0) {
       // Behind the ticks that the application asked for before it ended the response, and before those after it.
-      process.nextTick(finishHeard, this, res)
+      process.nextTick(finishHeard, this, res, exchange)
       return
     }
-    this.#finished.push(res)
+    if (this.#lastFinished === null) this.#finished = exchange
+    else this.#lastFinished.nextFinished = exchange
+    this.#lastFinished = exchange
     if (this.#isDispatching || this.#finishScheduled) return
     this.#finishScheduled = true
     process.nextTick(() => {
@@ -587,30 +591,37 @@ export class ServerCore implements InboxHandler {
   }
 
   /** As #flushFinished, for one that is listened to. */
-  finish(res: Message): void {
-    if (this.#emitFinish(res)) process.nextTick(() => this.#emitClose(res))
+  finish(res: Message, exchange: Exchange): void {
+    if (this.#emitFinish(res, exchange)) process.nextTick(() => this.#emitClose(res))
     else this.#emitClose(res)
   }
 
   /** 'finish', and 'close' behind the ticks that are due then, as Node has it. @returns Whether ticks are due. */
   #flushFinished(): boolean {
-    const finished = this.#finished
-    this.#finished = []
+    const first = this.#finished
+    this.#finished = this.#lastFinished = null
     let isHeard = false
-    for (const res of finished) {
-      if (this.#emitFinish(res)) isHeard = true
+    for (let each = first; each !== null; each = each.nextFinished) {
+      if (this.#emitFinish(each.res as Message, each)) isHeard = true
     }
-    const close = (): void => {
-      for (const res of finished) this.#emitClose(res)
-    }
-    if (isHeard) process.nextTick(close)
-    else close()
+    if (isHeard) process.nextTick(() => this.#closeFinished(first))
+    else this.#closeFinished(first)
     return isHeard
   }
 
+  #closeFinished(first: Exchange | null): void {
+    let each = first
+    while (each !== null) {
+      this.#emitClose(each.res as Message)
+      const { nextFinished } = each
+      // Whoever keeps a request is not to keep those after it.
+      each.nextFinished = null
+      each = nextFinished
+    }
+  }
+
   /** @returns Whether anyone was told. */
-  #emitFinish(res: Message): boolean {
-    const exchange = exchangeOf(res) as Exchange
+  #emitFinish(res: Message, exchange: Exchange): boolean {
     // Where Node's own 'finish' notes it.
     if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
@@ -707,8 +718,8 @@ function passTurn(core: ServerCore, exchange: Exchange): void {
   core.passTurn(exchange)
 }
 
-function finishHeard(core: ServerCore, res: Message): void {
-  core.finish(res)
+function finishHeard(core: ServerCore, res: Message, exchange: Exchange): void {
+  core.finish(res, exchange)
 }
 
 /**
