@@ -5,6 +5,7 @@
 #ifndef HORNET_LOOP_TIMER_WHEEL_H_
 #define HORNET_LOOP_TIMER_WHEEL_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/list.h"
@@ -64,11 +65,13 @@ class TimerWheel {
   }
   // Milliseconds from `now_ms` until a slot with entries comes round, or -1 when the wheel is empty.
   int64_t NextMs(uint64_t now_ms) {
-    for (uint64_t tick = now_tick_ + 1; tick <= now_tick_ + kSlots; tick++) {
+    for (uint64_t tick = std::max(first_tick_, now_tick_ + 1); tick <= now_tick_ + kSlots; tick++) {
       if (slots_[tick % kSlots].empty()) continue;
+      first_tick_ = tick;
       uint64_t at = tick * kTickMs;
       return at > now_ms ? static_cast<int64_t>(at - now_ms) : 0;
     }
+    first_tick_ = now_tick_ + kSlots + 1;
     return -1;
   }
 
@@ -78,11 +81,13 @@ class TimerWheel {
     uint64_t tick = (entry->deadline_ms + kTickMs - 1) / kTickMs;
     if (tick <= now_tick_) tick = now_tick_ + 1;
     if (tick > now_tick_ + kSlots) tick = now_tick_ + kSlots;
+    if (tick < first_tick_) first_tick_ = tick;
     entry->slot_ms = tick * kTickMs;
     slots_[tick % kSlots].PushBack(entry);
   }
 
   uint64_t now_tick_;
+  uint64_t first_tick_ = 0;  // slots before it are empty; asked for in every turn, so not looked for anew
   List<TimerEntry, &TimerEntry::link> slots_[kSlots];
 };
 
