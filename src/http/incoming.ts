@@ -1,7 +1,8 @@
 /**
- * `req`: Node's own IncomingMessage, built by Node's constructor, with what is expensive made on first use. The lazy
- * parts are accessors on Node's prototype (`installIncoming`), since frameworks put their own prototypes in between and
- * keep only the end of the chain; each answers for our objects and leaves others as they were.
+ * `req`: Node's own IncomingMessage, as Node's constructor makes it (by itself or by its mould, mould.ts), with what is
+ * expensive made on first use. The lazy parts are accessors on Node's prototype (`installIncoming`), since frameworks put
+ * their own prototypes in between and keep only the end of the chain; each answers for our objects and leaves others as
+ * they were.
  */
 import type { Buffer } from 'node:buffer'
 import { IncomingMessage } from 'node:http'

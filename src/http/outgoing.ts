@@ -1,5 +1,6 @@
 /**
- * `res`: Node's own ServerResponse, built by Node's constructor. Two roads lead to the wire:
+ * `res`: Node's own ServerResponse, as Node's constructor makes it (by itself or by its mould, mould.ts). Two roads lead
+ * to the wire:
  *
  * - lean: `end(body)` with nothing written before. Head and body (if the status and method allow one) become one record;
  *   the I/O thread adds Date, Connection and the length. This is where a server spends its life.
