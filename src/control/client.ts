@@ -1,7 +1,8 @@
 /**
  * The control API from the other end, for `hornetctl` and whoever else drives a server from Node.js.
  */
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
 
 export type ControlTarget = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number }
@@ -78,7 +79,7 @@ export class ControlClient {
       target.kind === 'unix' ? { socketPath: target.path, host: 'localhost' } : { host: target.host, port: target.port }
     return new Promise((resolve, reject) => {
       // One connection each: a command asks once, and a view that asks every second may wait for a dead server no longer.
-      const sent = request({ ...where, method, path, headers, agent: false }, resolve)
+      const sent = builtins.http().request({ ...where, method, path, headers, agent: false }, resolve)
       const timer = setTimeout(() => sent.destroy(new Error('no connection in time')), connectMsMax)
       sent.on('socket', (socket) => socket.once('connect', () => clearTimeout(timer)))
       sent.on('close', () => clearTimeout(timer))

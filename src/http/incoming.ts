@@ -5,7 +5,6 @@
  * they were.
  */
 import type { Buffer } from 'node:buffer'
-import { IncomingMessage } from 'node:http'
 import {
   CHUNK_FLAG_LAST,
   CHUNK_FLAG_TRAILERS,
@@ -16,6 +15,7 @@ import {
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { kHeadersCount } from './internals.js'
 import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
+import { IncomingMessage } from './node-http.js'
 
 const kRawHeaders = Symbol('hornet.rawHeaders')
 const kSocketValue = Symbol('hornet.socket')

@@ -2,8 +2,8 @@
  * Private fields of Node's own message classes, found on a specimen of the running Node: our objects are built by
  * Node's constructors and keep their state where Node's methods look for it.
  */
-import http, { IncomingMessage, ServerResponse } from 'node:http'
 import { PerformanceObserver } from 'node:perf_hooks'
+import { IncomingMessage, ServerResponse, STATUS_CODES } from './node-http.js'
 
 function symbolsOf(specimen: object): Map<string, symbol> {
   return new Map(Object.getOwnPropertySymbols(specimen).map((symbol) => [symbol.description ?? '', symbol]))
@@ -45,4 +45,4 @@ function observedSymbol(name: string): symbol {
   return found ?? Symbol(name)
 }
 
-export const statusCodes = http.STATUS_CODES as { readonly [status: number]: string | undefined }
+export const statusCodes = STATUS_CODES as { readonly [status: number]: string | undefined }

@@ -12,7 +12,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { channel } from 'node:diagnostics_channel'
-import { type IncomingMessage, OutgoingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { PerformanceObserver } from 'node:perf_hooks'
 import {
   REQUEST_FLAG_HTTP10,
@@ -44,6 +44,7 @@ import {
   statusCodes,
 } from './internals.js'
 import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
+import { OutgoingMessage, ServerResponse } from './node-http.js'
 
 /** Which road a response takes. */
 enum Road {

@@ -1,8 +1,8 @@
 /**
  * Whom the requests of a listener are for: a request listener, or an http server with all its events.
  */
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Connection } from './connection.js'
+import { type IncomingMessage, Server, type ServerResponse } from './node-http.js'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -17,7 +17,7 @@ export interface Target {
 }
 
 /** What Node's own server does with each connection; it sits first among the listeners of every server. */
-const listenToConnection = new http.Server().listeners('connection')[0] as (this: Server, socket: unknown) => void
+const listenToConnection = new Server().listeners('connection')[0] as (this: Server, socket: unknown) => void
 
 /** Lets Node's own parser and code serve a connection, for the server whose events it brings about. */
 export function serveByNode(server: Server, connection: Connection): void {

@@ -7,11 +7,11 @@
  * process of its own.
  */
 import { chmodSync, statSync } from 'node:fs'
-import http from 'node:http'
 import net from 'node:net'
 import { constants } from 'node:os'
 import { builtins } from '../builtins.js'
 import { HornetError } from '../errors.js'
+import { Server } from '../http/node-http.js'
 import { emitRequest, type Target } from '../http/target.js'
 import { type ListenAnswer, type ListenRequest, listenAnswerBytesMax, type WorkerMessage } from '../protocol.js'
 import type { LoadedApp } from './app-kind.js'
@@ -84,7 +84,7 @@ const addressInUse = -constants.errno.EADDRINUSE
 export class Adopter {
   readonly #options: AdopterOptions
   readonly #targets = new Map<number, Target>()
-  readonly #open = new Set<http.Server>()
+  readonly #open = new Set<Server>()
   readonly #binds = new Set<number>()
   #onFirst: ((app: LoadedApp | null) => void) | undefined
   /** Calls back when no request runs in this worker. */
@@ -99,12 +99,12 @@ export class Adopter {
   install(): void {
     const adopter = this
     const { _listen2: listen } = net.Server.prototype as ServerFields
-    replace(http.Server.prototype, function (address, port, addressType, backlog, fd, flags) {
+    replace(Server.prototype, function (address, port, addressType, backlog, fd, flags) {
       const { keepsAddresses: keepsAddress } = adopter.#options
       const request = { address, port, addressType, backlog, fd, flags, keepsAddress }
       // As Node writes it when no address was given.
       const shown = address ?? (fd === undefined ? '::' : null)
-      this._handle = adopter.#adopt(this as unknown as http.Server, request)
+      this._handle = adopter.#adopt(this as unknown as Server, request)
       listen.call(this, shown, port, address === null ? 6 : addressType, backlog, fd, flags)
     })
     // A socket of another kind is the worker's own. It cannot have an address that servers of the pool have; but who
@@ -162,7 +162,7 @@ export class Adopter {
   }
 
   /** What the server shall use in place of a bound socket. */
-  #adopt(server: http.Server, request: ListenRequest): Handle {
+  #adopt(server: Server, request: ListenRequest): Handle {
     const { tell, keepAliveMs, onError } = this.#options
     let answer = this.#ask(request)
     for (let i = 0; i < probesMax && answer.errno === addressInUse; i++) {
@@ -243,7 +243,7 @@ function replace(prototype: object, listen: Listen2): void {
   Object.defineProperty(prototype, '_listen2', { value: listen, writable: true, configurable: true })
 }
 
-function appOf(server: http.Server): LoadedApp {
+function appOf(server: Server): LoadedApp {
   const address = server.address()
   const where = typeof address === 'string' ? address : `port ${address?.port}`
   return {

@@ -3,11 +3,11 @@
  * their class: the application brings its own copy of its framework.
  */
 import { EventEmitter } from 'node:events'
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type https from 'node:https'
 import { Server as NetServer } from 'node:net'
 import { builtins } from '../builtins.js'
 import type { FetchHandler } from '../fetch/serve.js'
+import { type IncomingMessage, Server, type ServerResponse } from '../http/node-http.js'
 
 export type Listener = (req: IncomingMessage, res: ServerResponse) => unknown
 
@@ -17,7 +17,7 @@ export interface LoadedApp {
   /** For the log: `default export (Koa application)`. */
   describe: string
   /** The http server the application made, when it made one: it is where its other listeners are. */
-  server?: http.Server
+  server?: Server
   /** It listens by itself, on addresses of its own. */
   isListening?: boolean
 }
@@ -36,9 +36,9 @@ export function recognise(value: unknown): Candidate | null {
     // Express and Connect applications are such functions too.
     return { kind: 'listener', noun: 'request listener', open: async () => ({ listener: value as Listener }) }
   }
-  if (value instanceof http.Server || isHttps(value)) {
+  if (value instanceof Server || isHttps(value)) {
     // An https server differs in its sockets alone, and those are not its own here.
-    const server = value as http.Server
+    const server = value as Server
     const listener: Listener = (req, res) => {
       server.emit('request', req, res)
     }

@@ -4,7 +4,7 @@
  * request that does not come through it.
  */
 import { EventEmitter } from 'node:events'
-import { Server } from 'node:http'
+import { Server } from '../http/node-http.js'
 import type { Target } from '../http/target.js'
 import type { LoadedApp } from './app-kind.js'
 

@@ -56,7 +56,7 @@ const scriptRooms: Record<string, string[]> = {
   metrics: sideRoom,
   log: sideRoom,
   seam: ['errors'],
-  http: ['errors', 'protocol', 'seam'],
+  http: ['builtins', 'errors', 'protocol', 'seam'],
   fetch: ['errors', 'protocol', 'seam', 'http'],
   worker: ['builtins', 'errors', 'protocol', 'seam', 'http', 'fetch', 'config', 'log', 'metrics'],
   // Of the seam the master sees what it binds listeners with; the record layout is the worker's business.
