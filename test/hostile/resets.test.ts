@@ -19,7 +19,7 @@ after(() => server[Symbol.asyncDispose]())
 
 const descriptors = () => readdirSync(`/proc/${server.hornet.pid}/fd`).length
 const reset = (connections: RawConnection[]) => {
-  for (const { socket } of connections) socket.resetAndDestroy()
+  for (const connection of connections) connection.reset()
 }
 const leave = (connections: RawConnection[]) => {
   for (const connection of connections) connection.destroy()

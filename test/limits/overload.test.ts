@@ -45,7 +45,7 @@ test('when clients leave a late queue the newest go first; the others are answer
   const old = await Promise.all(Array.from({ length: 500 }, () => clients.ask()))
   await until(() => clients.answered >= 40, '40 answers')
   // Some of the last in line lose their patience. Seen at once: after an end alone they may still be reading.
-  for (const { socket } of clients.connections.slice(-150)) socket.resetAndDestroy()
+  for (const connection of clients.connections.slice(-150)) connection.reset()
   // Until that is seen to be more than a whim.
   await until(() => clients.answered >= 180, '180 answers')
   assert.equal(await (await clients.ask()).status, 200)

@@ -141,6 +141,18 @@ export class RawConnection {
     this.socket.destroy()
   }
 
+  /**
+   * Leaves by a reset, at once. Node's resetAndDestroy() ends the stream first; when the reset comes while that end is on
+   * its way, libuv refuses it (EINVAL), the handle is never closed, and the process does not end.
+   */
+  reset(): void {
+    const { socket } = this
+    const { _handle: handle } = socket as Socket & { _handle?: { reset(closed: () => void): number } | null }
+    const isEnding = socket.writableEnded && !socket.writableFinished
+    if (!isEnding) handle?.reset(() => {})
+    socket.destroy()
+  }
+
   /** Bytes that arrived and were not read yet. */
   get buffered(): Buffer {
     return this.#peek()
