@@ -29,6 +29,8 @@ import {
   LANE_CONTROL_WORKER_ASLEEP,
   LANE_RINGS_OFFSET,
   REQUEST_CLAIM,
+  REQUEST_CONNECTION,
+  REQUEST_CONNECTION_GENERATION,
   SIGNAL_EXCHANGE,
   SIGNAL_GENERATION,
   SIGNAL_VALUE,
@@ -38,7 +40,10 @@ import {
 export interface InboxHandler {
   /** A claimed request whose record starts at word `at`; the record's memory is valid during the call only. */
   handleRequest(lane: Lane, at: number): void
-  /** Called between two requests, and behind a body: ticks and microtasks of one run before the next. May throw. */
+  /**
+   * Called between requests of two connections, and behind a body: ticks and microtasks of one run before the next. May
+   * throw.
+   */
   settle(): void
   handleBodyChunk(lane: Lane, index: number, generation: number, flags: number, data: Buffer | null): void
   /** `reason` is an AbortReason. */
@@ -83,6 +88,7 @@ export class Inbox {
     const mask = lane.requestRingBytes - 1
     let head = signed[LANE_CONTROL_REQUEST_HEAD]
     let budget = BUDGET
+    let owesSettling = false
     Atomics.store(signed, LANE_CONTROL_WORKER_ASLEEP, 0)
     for (;;) {
       const tail = Atomics.load(signed, LANE_CONTROL_REQUEST_TAIL)
@@ -93,19 +99,21 @@ export class Inbox {
         }
         const at = (LANE_RINGS_OFFSET + (head & mask)) >>> 2
         const length = words[at + CHUNK_LENGTH]
-        let started = false
         switch (words[at + CHUNK_KIND]) {
           case KIND_REQUEST:
             // Once claimed it is ours; before, the I/O thread may have given it to another worker.
-            started =
+            if (
               Atomics.compareExchange(signed, at + REQUEST_CLAIM, CLAIM_STATE_UNCLAIMED, CLAIM_STATE_CLAIMED) ===
               CLAIM_STATE_UNCLAIMED
-            if (started) this.#handler.handleRequest(lane, at)
+            ) {
+              owesSettling = true
+              this.#handler.handleRequest(lane, at)
+            }
             break
           case KIND_BODY_CHUNK:
             this.#readChunk(lane, at)
             // Whoever waits for the end of the body may answer before the peer's own end is looked at.
-            started = (words[at + CHUNK_FLAGS] & CHUNK_FLAG_LAST) !== 0
+            if ((words[at + CHUNK_FLAGS] & CHUNK_FLAG_LAST) !== 0) owesSettling = true
             break
           case KIND_ABORT:
             this.#handler.handleAbort(
@@ -114,7 +122,7 @@ export class Inbox {
               words[at + SIGNAL_GENERATION],
               words[at + SIGNAL_VALUE],
             )
-            started = true
+            owesSettling = true
             break
           case KIND_CREDIT:
             this.#handler.handleCredit(
@@ -126,16 +134,21 @@ export class Inbox {
             break
           case KIND_ENDED:
             this.#handler.handleEnded(lane, words[at + SIGNAL_EXCHANGE], words[at + SIGNAL_GENERATION])
-            started = true
+            owesSettling = true
             break
           case KIND_CLOSED:
             this.#handler.handleConnectionClosed(lane, words[at + SIGNAL_EXCHANGE], words[at + SIGNAL_GENERATION])
             break
         }
+        const next = (head + length) | 0
+        const isFollowed = next !== tail && budget > 0 && isPipelined(lane, at, next)
+        head = next
         // Only now may the I/O thread write over the record.
-        head = (head + length) | 0
         Atomics.store(signed, LANE_CONTROL_REQUEST_HEAD, head)
-        if (started) this.#handler.settle()
+        if (owesSettling && !isFollowed) {
+          owesSettling = false
+          this.#handler.settle()
+        }
       }
       // The order matters: say that we sleep, then look once more.
       Atomics.store(signed, LANE_CONTROL_WORKER_ASLEEP, 1)
@@ -157,4 +170,18 @@ export class Inbox {
     }
     this.#handler.handleBodyChunk(lane, words[at + CHUNK_EXCHANGE], words[at + CHUNK_GENERATION], flags, data)
   }
+}
+
+/**
+ * The record at word `at` and the one at position `next` are requests of one connection. Node's parser runs such as came
+ * in one packet one after the other, and their ticks and microtasks behind the last.
+ */
+function isPipelined({ words, requestRingBytes }: Lane, at: number, next: number): boolean {
+  const then = (LANE_RINGS_OFFSET + (next & (requestRingBytes - 1))) >>> 2
+  return (
+    words[then + CHUNK_KIND] === KIND_REQUEST &&
+    words[at + CHUNK_KIND] === KIND_REQUEST &&
+    words[then + REQUEST_CONNECTION] === words[at + REQUEST_CONNECTION] &&
+    words[then + REQUEST_CONNECTION_GENERATION] === words[at + REQUEST_CONNECTION_GENERATION]
+  )
 }

@@ -21,12 +21,14 @@ import {
   KIND_BODY_CHUNK,
   KIND_CLOSED,
   KIND_CREDIT,
+  KIND_ENDED,
   KIND_REQUEST,
   LANE_CONTROL_REQUEST_HEAD,
   LANE_CONTROL_REQUEST_TAIL,
   LANE_CONTROL_WORKER_ASLEEP,
   REQUEST_BYTES,
   REQUEST_CLAIM,
+  REQUEST_CONNECTION,
   REQUEST_EXCHANGE,
   REQUEST_TEXT_LENGTH,
   SIGNAL_BYTES,
@@ -77,9 +79,14 @@ function open(shape: LaneShape = {}) {
   return { lane, writer, scribe, inbox, port }
 }
 
-function putRequest(writer: RequestWriter, exchange: number, text: string, claim = 0): number {
+function putRequest(writer: RequestWriter, exchange: number, text: string, claim = 0, connection = exchange): number {
   const data = Buffer.from(text, 'latin1')
-  const words = { [REQUEST_EXCHANGE]: exchange, [REQUEST_TEXT_LENGTH]: data.length, [REQUEST_CLAIM]: claim }
+  const words = {
+    [REQUEST_EXCHANGE]: exchange,
+    [REQUEST_CONNECTION]: connection,
+    [REQUEST_TEXT_LENGTH]: data.length,
+    [REQUEST_CLAIM]: claim,
+  }
   return writer.put(KIND_REQUEST, REQUEST_BYTES, words, data)
 }
 
@@ -111,6 +118,43 @@ test('a request is claimed, handled and settled, one after the other', () => {
   assert.equal(lane.words[first + REQUEST_CLAIM], CLAIM_STATE_CLAIMED)
   assert.equal(lane.words[second + REQUEST_CLAIM], CLAIM_STATE_CLAIMED)
   assertEmptyAndAsleep(lane)
+})
+
+test('requests that wait together on one connection are settled together, as by Node', () => {
+  const { lane, writer, inbox, scribe } = open()
+  putRequest(writer, 1, '/a\0', 0, 7)
+  putRequest(writer, 2, '/b\0', 0, 7)
+  putRequest(writer, 3, '/c\0', 0, 8)
+  putRequest(writer, 4, '/d\0', 0, 8)
+  putSignal(writer, KIND_ENDED, 4)
+  putRequest(writer, 5, '/e\0', 0, 8)
+  // Settled although the one behind it does not run.
+  putRequest(writer, 6, '/f\0', CLAIM_STATE_TAKEN_BACK, 8)
+  inbox.pump()
+  assert.deepEqual(scribe.calls, [
+    'request 1 /a\0',
+    'request 2 /b\0',
+    'settle',
+    'request 3 /c\0',
+    'request 4 /d\0',
+    'settle',
+    'ended 4 5',
+    'settle',
+    'request 5 /e\0',
+    'settle',
+  ])
+  assertEmptyAndAsleep(lane)
+})
+
+test('none is left unsettled when the pump gives the event loop its turn', () => {
+  const { writer, inbox, scribe, port } = open({ requestRingBytes: 64 * 1024 })
+  for (let n = 0; n < 257; n++) putRequest(writer, n, '/\0', 0, 7)
+  inbox.pump()
+  assert.equal(port.selfWakes, 1)
+  assert.deepEqual(scribe.calls.slice(-2), ['request 255 /\0', 'settle'])
+  assert.equal(scribe.calls.length, 257)
+  inbox.pump()
+  assert.deepEqual(scribe.calls.slice(-2), ['request 256 /\0', 'settle'])
 })
 
 test('a request that was taken back is skipped', () => {
