@@ -18,6 +18,8 @@ export interface Planned {
   closes: boolean
   /** It may: an answer without a length to HTTP/1.0, a body that nobody read. */
   mayClose: boolean
+  /** Nobody reads its body, and that may be more than is thrown away to save the connection (docs/limits.md). */
+  endsUnread: boolean
   /** The application cuts the connection instead of an answer, or within it. */
   isCut: boolean
 }
@@ -34,6 +36,7 @@ export interface Plan {
 }
 
 const requestsMax = 64
+const discardBytesMax = 256 * 1024
 const cutsMax = 12
 
 /** How an answer is made (app.mjs), and how often. */
@@ -110,10 +113,12 @@ function planRequest(random: Random, id: number, isQuick: boolean): Planned {
   if (isLast) headers.push('Connection: close')
   let body: Buffer = Buffer.alloc(0)
   let isEarly = false
+  let endsUnread = false
   if (method === 'POST') {
     const sent = random.bytes(Math.floor((random.next() < 0.15 ? 300_000 : 2000) * random.next() ** 2))
     headers.push(`X-Sha256: ${createHash('sha256').update(sent).digest('hex')}`)
     isEarly = random.next() < 0.1
+    endsUnread = isEarly && sent.length > discardBytesMax
     if (isEarly) headers.push('X-Early: yes')
     if (!isOld && random.next() < 0.2) headers.push('Expect: 100-continue')
     const isChunked = !isOld && random.next() < 0.5
@@ -134,6 +139,7 @@ function planRequest(random: Random, id: number, isQuick: boolean): Planned {
     hasBody,
     closes,
     mayClose: closes || isEarly || (isOld && !(hasBody && sizedStyles.has(style))),
+    endsUnread,
     isCut: style.startsWith('destroyed'),
   }
 }
