@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { within } from '../support/deadline.js'
+import { asked, within } from '../support/deadline.js'
 import { type Hornet, startHornet } from '../support/hornet.js'
 import { connect, get, message } from '../support/http.js'
 import { startLoad } from '../support/load.js'
@@ -45,9 +45,12 @@ test('under load no request fails; pid file and socket files go to the new proce
   hornet.signal('SIGUSR2')
   const pid = await upgraded(hornet)
   assert.equal(readFileSync(pidFile, 'utf8'), `${pid}\n`)
-  // A connection to the old process: it answers once more, and says that it is the last time.
-  idle.write(message('GET', '/'))
-  assert.equal((await idle.readResponse()).headers.connection, 'close')
+  // A connection to the old process: as soon as that begins to leave it answers once more, and says that it is the last
+  // time.
+  await asked('a last answer', async () => {
+    idle.write(message('GET', '/'))
+    return (await idle.readResponse()).headers.connection === 'close'
+  })
   assert.equal((await idle.readToEnd()).length, 0)
   await load.progress(500)
   await hornet.waitForLog(new RegExp(`\\[${hornet.pid}\\] \\[info\\] stopped\\n`))
