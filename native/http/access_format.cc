@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "base/bytes.h"
+#include "base/put_number.h"
 
 namespace hornet {
 
@@ -139,12 +140,7 @@ void Put(std::vector<char>* out, const char* text, size_t length) { out->insert(
 
 void PutNumber(std::vector<char>* out, uint64_t value) {
   char digits[20];
-  size_t at = sizeof(digits);
-  do {
-    digits[--at] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  Put(out, digits + at, sizeof(digits) - at);
+  Put(out, digits, static_cast<size_t>(hornet::PutNumber(digits, value) - digits));
 }
 
 // `value` thousandths or millionths, as a decimal number with that many places.

@@ -131,14 +131,15 @@ class HttpHost {
     if (!is_asleep) return;
     is_asleep = false;
     StoreRelease(&control->asleep, 0);
-    ReadClock();
+    // The loop has read it since.
+    SetClock(loop.now_us());
   }
 
   HttpStats stats;
   Loop loop;
   // Where workers read it as well: what they start in this turn they start at this time.
-  void ReadClock() {
-    now_us = loop.ReadClock();
+  void SetClock(uint64_t us) {
+    now_us = us;
     now_ms = now_us / 1000;
     StoreRelease(&control->clock_us, static_cast<uint32_t>(now_us));
   }

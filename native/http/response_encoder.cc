@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/put_number.h"
+
 namespace hornet {
 
 namespace {
@@ -14,17 +16,6 @@ char* Put(char* out, const char* text, size_t length) {
 template <size_t N>
 char* Put(char* out, const char (&text)[N]) {
   return Put(out, text, N - 1);
-}
-
-char* PutNumber(char* out, uint64_t value) {
-  char digits[20];
-  size_t count = 0;
-  do {
-    digits[count++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  while (count > 0) *out++ = digits[--count];
-  return out;
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ class Watch {
   void WatchReadable(bool on) { SetInterest(on ? interest_ | kReadable : interest_ & ~kReadable); }
   void WatchWritable(bool on) { SetInterest(on ? interest_ | kWritable : interest_ & ~kWritable); }
   void Close();
+  // Null before Open().
+  Loop* loop() const { return loop_; }
 
   virtual void HandleReadable() = 0;
   virtual void HandleWritable() = 0;

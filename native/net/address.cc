@@ -10,30 +10,19 @@
 
 #include <net/if.h>
 
+#include "base/put_number.h"
+
 namespace hornet {
 
 namespace {
 
-// Returns the bytes written.
-size_t WriteDecimal(uint32_t value, char* out) {
-  char reversed[10];
-  size_t length = 0;
-  do {
-    reversed[length++] = static_cast<char>('0' + value % 10);
-    value /= 10;
-  } while (value != 0);
-  for (size_t i = 0; i < length; i++) out[i] = reversed[length - 1 - i];
-  return length;
-}
-
-// What inet_ntop() writes, which takes a printf for it, and every connection has a peer.
-size_t WriteV4(const uint8_t* bytes, char* out) {
-  size_t length = 0;
+// What inet_ntop() writes, which takes a printf for it, and every connection has a peer. Returns its end.
+char* PutV4(char* out, const uint8_t* bytes) {
   for (int i = 0; i < 4; i++) {
-    if (i > 0) out[length++] = '.';
-    length += WriteDecimal(bytes[i], out + length);
+    if (i > 0) *out++ = '.';
+    out = PutNumber(out, bytes[i]);
   }
-  return length;
+  return out;
 }
 
 }  // namespace
@@ -76,11 +65,6 @@ int SocketAddress::OfSocket(int fd, SocketAddress* out) {
   return getsockname(fd, reinterpret_cast<sockaddr*>(&out->storage), &out->length) == 0 ? 0 : -errno;
 }
 
-int SocketAddress::OfPeer(int fd, SocketAddress* out) {
-  out->length = sizeof(out->storage);
-  return getpeername(fd, reinterpret_cast<sockaddr*>(&out->storage), &out->length) == 0 ? 0 : -errno;
-}
-
 std::string SocketAddress::Host() const {
   char text[INET6_ADDRSTRLEN] = "";
   if (family() == AF_INET) {
@@ -113,18 +97,18 @@ bool SocketAddress::ToIp(IpAddress* out) const {
 }
 
 size_t SocketAddress::WriteEndpoint(char* out) const {
-  size_t length;
+  char* end = out;
   if (family() == AF_INET) {
-    length = WriteV4(reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr), out);
+    end = PutV4(end, reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr));
   } else if (family() == AF_INET6) {
     const std::string host = Host();
-    length = host.size();
-    std::memcpy(out, host.data(), length);
+    std::memcpy(end, host.data(), host.size());
+    end += host.size();
   } else {
     return 0;
   }
-  out[length++] = ' ';
-  return length + WriteDecimal(Port(), out + length);
+  *end++ = ' ';
+  return static_cast<size_t>(PutNumber(end, Port()) - out);
 }
 
 uint16_t SocketAddress::Port() const {

@@ -19,7 +19,6 @@ struct SocketAddress {
   static int FromNumeric(const std::string& host, uint16_t port, SocketAddress* out);
   static int FromUnixPath(const std::string& path, SocketAddress* out);
   static int OfSocket(int fd, SocketAddress* out);
-  static int OfPeer(int fd, SocketAddress* out);
 
   int family() const { return storage.ss_family; }
   // Numeric host, without brackets; a mapped IPv4 address keeps its ::ffff: prefix, as in Node. A path for AF_UNIX.

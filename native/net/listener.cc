@@ -207,7 +207,6 @@ bool ListenSocket::ReadBacklog(uint32_t* waiting, uint32_t* waiting_max) const {
 }
 
 int Acceptor::Start(Loop* loop, int fd) {
-  loop_ = loop;
   rest_.owner = this;
   rest_.fire = [](void* owner) { static_cast<Acceptor*>(owner)->Resume(); };
   int error = Open(loop, fd);
@@ -223,12 +222,12 @@ int Acceptor::Start(Loop* loop, int fd) {
 void Acceptor::Rest() {
   if (is_closed()) return;
   WatchReadable(false);
-  loop_->Start(&rest_, kRestMs);
+  loop()->Start(&rest_, kRestMs);
 }
 
 void Acceptor::Resume() {
   if (is_closed()) return;
-  loop_->Stop(&rest_);
+  loop()->Stop(&rest_);
   WatchReadable(true);
 }
 
@@ -260,7 +259,7 @@ void Acceptor::Accept(int budget, bool one_waits) {
 
 void Acceptor::Close() {
   if (is_closed()) return;
-  loop_->Stop(&rest_);
+  loop()->Stop(&rest_);
   Watch::Close();
 }
 

@@ -103,14 +103,13 @@ class Acceptor final : private Watch {
 
  private:
   ~Acceptor() = default;
-  void HandleReadable() override { Accept(1 + loop_->events() / kEventsPerAccept, true); }
+  void HandleReadable() override { Accept(1 + loop()->events() / kEventsPerAccept, true); }
   void HandleWritable() override {}
   void HandleFailed() override { Rest(); }
   void HandleReleased() override { delete this; }
   void Accept(int budget, bool one_waits);
   void Rest();
 
-  Loop* loop_ = nullptr;
   Timer rest_;
   uint32_t listener_index_;
   bool is_tcp_;

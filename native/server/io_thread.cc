@@ -111,7 +111,7 @@ void IoThread::HandleWake() {
 void IoThread::HandleTurn() {
   if (is_stopping_) return;
   for (;;) {
-    ReadClock();
+    SetClock(loop.ReadClock());
     date = date_cache_.Get(static_cast<int64_t>(time(nullptr)));
     if (access != nullptr) UpdateWallClock();
     bool had_responses = DrainLanes();
@@ -285,13 +285,11 @@ void IoThread::WakeWorkers() {
 }
 
 void IoThread::ArmTimers() {
-  int64_t next = wheel.NextMs(now_ms);
-  if (next < 0) {
-    if (wheel_armed_ms_ != UINT64_MAX) loop.Stop(&wheel_timer_);
-    wheel_armed_ms_ = UINT64_MAX;
-  } else if (now_ms + static_cast<uint64_t>(next) < wheel_armed_ms_ || wheel_armed_ms_ <= now_ms) {
-    wheel_armed_ms_ = now_ms + static_cast<uint64_t>(next);
-    loop.Start(&wheel_timer_, static_cast<uint64_t>(next));
+  const int64_t next_ms = wheel.NextMs(now_ms);
+  if (next_ms < 0) {
+    loop.Stop(&wheel_timer_);
+  } else {
+    loop.Start(&wheel_timer_, static_cast<uint64_t>(next_ms));
   }
   if (needs_watch_ && !watchdog_.link.linked()) {
     for (auto& lane : lanes_) lane->Mark(now_ms);
@@ -301,7 +299,6 @@ void IoThread::ArmTimers() {
 
 void IoThread::HandleWheel() {
   BeginEvent();
-  wheel_armed_ms_ = UINT64_MAX;
   wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<HttpConnection*>(entry->owner)->HandleTimer(); });
 }
 

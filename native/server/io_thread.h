@@ -228,7 +228,6 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   DateCache date_cache_;
   std::unique_ptr<AccessRecorder> recorder_;
   std::unique_ptr<FileServer> file_server_;  // null until files are to be served
-  uint64_t wheel_armed_ms_ = UINT64_MAX;
   uint64_t timeout_logged_ms_ = 0;
   uint64_t timeouts_untold_ = 0;
   bool needs_watch_ = false;  // a request was given to a worker, or queued, since the watchdog last found none

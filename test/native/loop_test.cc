@@ -81,6 +81,28 @@ class Socket final : public Watch {
   std::function<void()> on_writable;
 };
 
+// Closes when it hears of an error, and stops the loop.
+class Failing final : public Watch {
+ public:
+  explicit Failing(Loop* loop) : loop_(loop) {}
+  int Open(int fd) { return Watch::Open(loop_, fd); }
+
+  void HandleReadable() override {}
+  void HandleWritable() override {}
+  void HandleFailed() override {
+    failed++;
+    Close();
+    loop_->Stop();
+  }
+  void HandleReleased() override { released++; }
+
+  int failed = 0;
+  int released = 0;
+
+ private:
+  Loop* loop_;
+};
+
 // A loop that runs on the test's own thread until it is stopped; what takes longer than this has failed.
 class LoopUnderTest {
  public:
@@ -210,24 +232,10 @@ TEST(TellsOfAnErrorThoughNothingIsWanted) {
   const int client = socket(AF_INET, SOCK_STREAM, 0);
   EXPECT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), size), 0);
 
-  struct Accepted : Watch {
-    using Watch::Open;
-    void HandleReadable() override {}
-    void HandleWritable() override {}
-    void HandleFailed() override {
-      failed++;
-      Close();
-      loop->Stop();
-    }
-    void HandleReleased() override { released++; }
-    Loop* loop = nullptr;
-    int failed = 0;
-    int released = 0;
-  } accepted;
-  accepted.loop = &test.loop;
+  Failing accepted(&test.loop);
   const int fd = accept(listener, nullptr, nullptr);
   fcntl(fd, F_SETFL, O_NONBLOCK);
-  EXPECT_EQ(accepted.Open(&test.loop, fd), 0);
+  EXPECT_EQ(accepted.Open(fd), 0);
   // A reset.
   const linger now = {1, 0};
   setsockopt(client, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -334,23 +342,10 @@ TEST(HearsOfAWakeUpThatCameBeforeItBegan) {
 
 TEST(SaysSoWhenADescriptorCannotBeWatched) {
   LoopUnderTest test;
-  struct File : Watch {
-    using Watch::Open;
-    void HandleReadable() override {}
-    void HandleWritable() override {}
-    void HandleFailed() override {
-      failed++;
-      Close();
-      loop->Stop();
-    }
-    void HandleReleased() override {}
-    Loop* loop = nullptr;
-    int failed = 0;
-  } file;
-  file.loop = &test.loop;
+  Failing file(&test.loop);
   const int fd = open("/proc/self/exe", O_RDONLY);
   EXPECT(fd >= 0);
-  if (file.Open(&test.loop, fd) == 0) {
+  if (file.Open(fd) == 0) {
     test.Run();
     EXPECT_EQ(file.failed, 1);
   }
