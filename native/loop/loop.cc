@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 
 namespace hornet {
 
@@ -61,14 +60,12 @@ void Loop::Start(Timer* timer, uint64_t after_ms) {
 }
 
 // There is a handful of them, so nothing is kept in order.
-int Loop::SleepMs() {
+uint64_t Loop::NextDueMs() {
   uint64_t next_ms = UINT64_MAX;
   for (Timer* timer = timers_.front(); timer != nullptr; timer = timers_.Next(timer)) {
     next_ms = std::min(next_ms, timer->due_ms);
   }
-  if (next_ms == UINT64_MAX) return -1;
-  const uint64_t now = now_ms();
-  return next_ms <= now ? 0 : static_cast<int>(std::min<uint64_t>(next_ms - now, INT_MAX));
+  return next_ms;
 }
 
 void Loop::FireTimers() {

@@ -125,8 +125,8 @@ class Loop {
   void TellFailed();
   void ReleaseClosed();
   void FireTimers();
-  // Milliseconds to sleep at most; -1: for ever.
-  int SleepMs();
+  // When the first timer is due; UINT64_MAX: there is none.
+  uint64_t NextDueMs();
 
   Host* host_;
   std::unique_ptr<System> system_;

@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -17,12 +18,37 @@ namespace hornet {
 struct Loop::System {
   int epoll_fd = -1;
   int wake_fd = -1;
+  // Instead of a timeout of epoll_wait, which the kernel sets and takes back in each sleep: on a virtual machine each of
+  // these is a call to its host, a fifth of what a short connection costs. What is set here stays set over many sleeps.
+  int alarm_fd = -1;
+  uint64_t alarm_ms = UINT64_MAX;  // what it is set to, of Loop::now_ms()
   std::atomic<bool> is_woken{false};
   epoll_event events[kEventsMax];
 
   ~System() {
+    if (alarm_fd >= 0) close(alarm_fd);
     if (wake_fd >= 0) close(wake_fd);
     if (epoll_fd >= 0) close(epoll_fd);
+  }
+
+  // Edge by edge: each write, or time that has come, is told once, and nobody needs to read. (A counter has room for as
+  // many as there can be.) 0 or a negative errno.
+  int AddOwn(int* fd) {
+    if (*fd < 0) return -errno;
+    epoll_event event = {};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.ptr = fd;
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, *fd, &event) == 0 ? 0 : -errno;
+  }
+
+  // Called at the latest at `due_ms`; sooner does no harm.
+  void SetAlarm(uint64_t due_ms) {
+    if (due_ms >= alarm_ms) return;
+    alarm_ms = due_ms;
+    itimerspec at = {};
+    at.it_value.tv_sec = static_cast<time_t>(due_ms / 1000);
+    at.it_value.tv_nsec = static_cast<long>(due_ms % 1000 * 1000000);
+    CHECK(timerfd_settime(alarm_fd, TFD_TIMER_ABSTIME, &at, nullptr) == 0);
   }
 };
 
@@ -34,12 +60,10 @@ int Loop::Init() {
   system_->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (system_->epoll_fd < 0) return -errno;
   system_->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (system_->wake_fd < 0) return -errno;
-  // Edge by edge: each write is told once, and nobody needs to read. The counter has room for as many as there can be.
-  epoll_event event = {};
-  event.events = EPOLLIN | EPOLLET;
-  event.data.ptr = nullptr;
-  return epoll_ctl(system_->epoll_fd, EPOLL_CTL_ADD, system_->wake_fd, &event) == 0 ? 0 : -errno;
+  int error = system_->AddOwn(&system_->wake_fd);
+  if (error != 0) return error;
+  system_->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  return system_->AddOwn(&system_->alarm_fd);
 }
 
 void Loop::Wake() {
@@ -59,8 +83,13 @@ void Loop::Run() {
   System* system = system_.get();
   host_->HandleWake();
   while (!is_stopped_) {
-    const bool may_sleep = Prepare();
-    int count = epoll_wait(system->epoll_fd, system->events, kEventsMax, may_sleep ? SleepMs() : 0);
+    bool may_sleep = Prepare();
+    if (may_sleep) {
+      const uint64_t due_ms = NextDueMs();
+      may_sleep = due_ms > now_ms();
+      if (may_sleep) system->SetAlarm(due_ms);
+    }
+    int count = epoll_wait(system->epoll_fd, system->events, kEventsMax, may_sleep ? -1 : 0);
     CHECK(count >= 0 || errno == EINTR);
     events_ = count > 0 ? count : 0;
     ReadClock();
@@ -68,7 +97,11 @@ void Loop::Run() {
     for (int i = 0; i < events_; i++) {
       auto* watch = static_cast<Watch*>(system->events[i].data.ptr);
       const uint32_t events = system->events[i].events;
-      if (watch == nullptr) {
+      if (system->events[i].data.ptr == &system->alarm_fd) {
+        system->alarm_ms = UINT64_MAX;
+        continue;
+      }
+      if (system->events[i].data.ptr == &system->wake_fd) {
         // Before anything is looked at: who calls after this is heard of in another turn.
         system->is_woken.store(false);
         host_->HandleWake();

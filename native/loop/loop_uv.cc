@@ -77,12 +77,13 @@ void Loop::System::HandlePrepare(uv_prepare_t* prepare) {
   }
   const bool may_sleep = self->Prepare();
   self->events_ = 0;
-  const int sleep_ms = may_sleep ? self->SleepMs() : 0;
+  const uint64_t due_ms = may_sleep ? self->NextDueMs() : 0;
   uv_update_time(prepare->loop);
-  if (sleep_ms < 0) {
+  if (due_ms == UINT64_MAX) {
     uv_timer_stop(&self->system_->timer);
   } else {
-    uv_timer_start(&self->system_->timer, HandleTimer, static_cast<uint64_t>(sleep_ms), 0);
+    const uint64_t now = self->now_ms();
+    uv_timer_start(&self->system_->timer, HandleTimer, due_ms > now ? due_ms - now : 0, 0);
   }
 }
 

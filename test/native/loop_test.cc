@@ -306,6 +306,61 @@ TEST(TimersFireInTimeOnceAndNotWhenStopped) {
   EXPECT_EQ(shots[2].count, 0);
 }
 
+TEST(TimersFireInTimeWhateverWasSetBeforeThem) {
+  LoopUnderTest test;
+  struct State {
+    LoopUnderTest* test = nullptr;
+    Timer stopped;
+    Timer late;
+    Timer early;
+    uint64_t early_due_ms = 0;
+    uint64_t late_due_ms = 0;
+    uint64_t early_fired_ms = 0;
+    uint64_t late_fired_ms = 0;
+    int rounds = 0;
+  } state;
+  state.test = &test;
+  state.stopped.fire = [](void*) { EXPECT(!"it was stopped"); };
+  state.late.owner = state.early.owner = &state;
+  state.late.fire = [](void* owner) {
+    auto* at = static_cast<State*>(owner);
+    at->late_fired_ms = at->test->loop.now_ms();
+    at->test->loop.Stop();
+  };
+  // While it sleeps to a later time there comes an earlier one, again and again.
+  state.early.fire = [](void* owner) {
+    auto* at = static_cast<State*>(owner);
+    at->early_fired_ms = at->test->loop.now_ms();
+    EXPECT(at->early_fired_ms >= at->early_due_ms);
+    if (++at->rounds == 5) return;
+    at->early_due_ms = at->test->loop.now_ms() + 3;
+    at->test->loop.Start(&at->early, 3);
+    at->test->loop.Start(&at->stopped, 1);
+    at->test->loop.Stop(&at->stopped);
+  };
+  const uint64_t start_ms = test.loop.now_ms();
+  state.early_due_ms = start_ms + 20;
+  state.late_due_ms = start_ms + 60;
+  test.loop.Start(&state.late, 60);
+  // It sleeps towards the time of this one, which is then wanted no more.
+  test.loop.Start(&state.stopped, 5);
+  // HandleWake() is called as it begins, and by what the first turn calls.
+  test.host.on_turn = [&] {
+    if (test.host.turns == 1) test.loop.Wake();
+  };
+  test.host.on_wake = [&] {
+    if (test.host.turns == 0) return;
+    test.loop.Stop(&state.stopped);
+    test.loop.Start(&state.early, 20);
+  };
+  test.Run();
+  EXPECT_EQ(state.rounds, 5);
+  EXPECT(state.late_fired_ms >= state.late_due_ms);
+  EXPECT(state.early_fired_ms <= state.late_fired_ms);
+  // Each time that is due may cost a turn, and so may one that was.
+  EXPECT(test.host.turns <= 20);
+}
+
 TEST(HearsOfEveryWakeUpFromOtherThreads) {
   constexpr int kThreads = 4;
   constexpr int kMessages = 20'000;
