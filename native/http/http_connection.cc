@@ -836,7 +836,9 @@ void HttpConnection::HandleEnd() {
     return;
   }
   if (first_ == nullptr) {
-    CloseNow();
+    // Of a body that is thrown away the rest will not come. What waits to be written goes first: Flush() closes then.
+    is_receiving_body_ = false;
+    if (out.empty()) CloseNow();
     return;
   }
   // It may still read, but more often than not it has left.
@@ -1408,7 +1410,7 @@ void HttpConnection::HandleReleased() { host_->ReleaseConnection(this); }
 
 void HttpConnection::StartDraining() {
   if (state_ != State::kOpen || host_->keeps_idle) return;
-  if (first_ == nullptr && !is_receiving_body_ && input_length_ == 0) {
+  if (first_ == nullptr && !is_receiving_body_ && input_length_ == 0 && out.empty()) {
     if (is_fresh_) {
       host_->wheel.Set(&timer, host_->now_ms + kDrainFreshMs);
     } else {

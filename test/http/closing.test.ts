@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { startControlled } from '../control/fixtures/control.js'
 import * as held from '../signals/held-request.js'
 import { within } from '../support/deadline.js'
 import { type Hornet, startHornet } from '../support/hornet.js'
@@ -78,6 +79,47 @@ test('a response whose end is the end of its connection', async () => {
   assert.equal((await connection.readResponse()).text, 'one,two,three')
   await expectOrderlyEnd(connection)
 })
+
+for (const [what, leave] of [
+  [
+    'the client ends its side',
+    async (leaving: Hornet, connection: RawConnection) => {
+      connection.end()
+      // The server has seen that before it sees this.
+      await get(leaving, '/text/turn')
+    },
+  ],
+  [
+    'the server shuts down',
+    async (leaving: Hornet) => {
+      const idle = await connect(leaving)
+      idle.write(message('GET', '/text/idle'))
+      await idle.readResponse()
+      leaving.signal('SIGTERM')
+      assert.equal((await idle.readToEnd()).length, 0)
+    },
+  ],
+] as const) {
+  test(`answers that are made and not yet read when ${what}`, async () => {
+    await using controlled = await startControlled({ app, workers: 1 })
+    const { hornet: leaving, ask } = controlled
+    const connection = await connect(leaving)
+    connection.pause()
+    let sent = 0
+    // Each whole, one at a time, until the kernel has no room for the last.
+    for (let isStuck = false; !isStuck; sent++) {
+      connection.write(message('GET', '/whole/200000'))
+      while (Number((await get(leaving, '/seen/count')).text) <= sent);
+      isStuck = /^hornet_connections\{state="writing"\} 1$/m.test((await ask('GET', '/metrics')).text)
+    }
+    await leave(leaving, connection)
+    connection.resume()
+    for (let read = 1; read <= sent; read++) {
+      assert.equal((await connection.readResponse()).body.length, 200_000, `answer ${read} of ${sent}`)
+    }
+    await expectOrderlyEnd(connection)
+  })
+}
 
 test('a server that shuts down', async () => {
   await using leaving = await startHornet({ app: held.app, args: ['--workers', '1'] })
