@@ -601,35 +601,30 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
     BodyStep step = decoder_.Step(data + used, length - used);
     used += step.consumed;
     switch (step.status) {
-      case BodyStatus::kData:
+      case BodyStatus::kData: {
         body_received_ += step.data_length;
-        if (options_->limits.body_bytes_max != 0 && body_received_ > options_->limits.body_bytes_max) {
-          Refuse(413);
-          return length;
-        }
-        if (exchange != nullptr && !exchange->response_ended) {
+        const bool is_unread = exchange == nullptr || exchange->response_ended;
+        const bool is_too_large =
+            options_->limits.body_bytes_max != 0 && body_received_ > options_->limits.body_bytes_max;
+        if (!is_unread) {
+          if (is_too_large) {
+            Refuse(413);
+            return length;
+          }
           // Not const: all that is processed lies in the host's read buffer.
           char* from = const_cast<char*>(step.data);
           if (piece_length == 0) piece = from;
           if (piece + piece_length != from) std::memmove(piece + piece_length, from, step.data_length);
           piece_length += step.data_length;
-        } else if (step.data_length > discard_left_) {
-          // The answer is out or on its way; this body is not worth the connection.
-          ignores_input_ = needs_linger_ = true;
-          discard_left_ = kLingerBytesMax;
-          is_receiving_body_ = false;
-          if (exchange != nullptr) {
-            body_exchange_ = nullptr;
-            exchange->close_after = true;
-          } else if (first_ == nullptr) {
-            state_ = State::kClosing;
-            host_->MarkDirty(this);
-          }
+        } else if (is_too_large || step.data_length > discard_left_) {
+          // The answer is out or on its way, and there is no room for another.
+          GiveUpBody();
           return length;
         } else {
           discard_left_ -= step.data_length;
         }
         break;
+      }
       case BodyStatus::kTrailer:
         TakeTrailer(step);
         break;
@@ -655,6 +650,22 @@ size_t HttpConnection::TakeBody(const char* data, size_t length, bool* stop) {
         }
         return length;
     }
+  }
+}
+
+void HttpConnection::GiveUpBody() {
+  ignores_input_ = needs_linger_ = true;
+  discard_left_ = kLingerBytesMax;
+  is_receiving_body_ = false;
+  if (body_exchange_ != nullptr) {
+    // Earlier responses come first.
+    body_exchange_->close_after = true;
+    body_exchange_ = nullptr;
+  } else {
+    // No request is taken before the body has ended, so nothing else is left.
+    CHECK(first_ == nullptr);
+    state_ = State::kClosing;
+    host_->MarkDirty(this);
   }
 }
 
@@ -869,7 +880,7 @@ void HttpConnection::Respond(Exchange* exchange, uint32_t flags, const char* hea
     return;
   }
   bool close = (flags & kRespondClose) != 0 || !exchange->keep_alive || DrainForcesClose(exchange) ||
-               BodyForcesClose(exchange);
+               BodyForcesClose(exchange, kDiscardBytesMax);
   HeadTail tail;
   tail.date = (flags & kRespondDate) != 0 ? host_->date : nullptr;
   tail.with_connection = (flags & kRespondConnection) != 0;
@@ -1000,7 +1011,7 @@ void HttpConnection::SendRaw(Exchange* exchange, uint32_t chunk_flags, const cha
     // Less than was announced: only the connection's end can tell the peer.
     const bool is_short = exchange->length_left != Exchange::kNoLength && exchange->length_left > 0;
     FinishResponse(exchange, (chunk_flags & kChunkClose) != 0 || !exchange->keep_alive || is_short ||
-                                 BodyForcesClose(exchange));
+                                 BodyForcesClose(exchange, kDiscardBytesMax));
   } else {
     host_->MarkDirty(this);
   }
@@ -1044,7 +1055,7 @@ void HttpConnection::Fail(Exchange* exchange, int status) {
     return;
   }
   AnswerCanned(exchange, status,
-               !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange));
+               !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange, kRefusedBytesMax));
 }
 
 void HttpConnection::Destroy() {
@@ -1083,13 +1094,15 @@ void HttpConnection::AnswerCanned(Exchange* exchange, int status, bool close) {
 void HttpConnection::SendContinue(Exchange* exchange) {
   static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
   exchange->expect_continue = false;
+  // A worker that has not heard of the request yet need not hear of it.
+  exchange->flags &= ~static_cast<uint32_t>(kRequestExpectContinue);
   OutOf(exchange)->Append(&host_->pool, kContinue, sizeof(kContinue) - 1);
   exchange->overhead_bytes += sizeof(kContinue) - 1;
   host_->MarkDirty(this);
 }
 
-bool HttpConnection::BodyForcesClose(const Exchange* exchange) const {
-  return exchange == body_exchange_ && (exchange->expect_continue || decoder_.remaining() > kDiscardBytesMax);
+bool HttpConnection::BodyForcesClose(const Exchange* exchange, uint64_t bytes_max) const {
+  return exchange == body_exchange_ && (exchange->expect_continue || decoder_.remaining() > bytes_max);
 }
 
 void HttpConnection::FinishResponse(Exchange* exchange, bool close) {
@@ -1261,8 +1274,11 @@ void HttpConnection::Flush() {
   }
   if (is_blocked_) ResumeInput();
   if (state_ != State::kOpen) return;
-  if (first_ == nullptr && !is_receiving_body_) {
-    if (peer_ended_ || (host_->is_draining && !host_->keeps_idle && !is_fresh_ && input_length_ == 0)) {
+  if (first_ == nullptr) {
+    const bool is_drained = host_->is_draining && !host_->keeps_idle && !is_fresh_;
+    if (is_receiving_body_ ? is_drained : peer_ended_ || (is_drained && input_length_ == 0)) {
+      // The next request that a body is thrown away for would not be taken.
+      needs_linger_ |= is_receiving_body_;
       FinishClosing();
       return;
     }
@@ -1410,7 +1426,9 @@ void HttpConnection::HandleReleased() { host_->ReleaseConnection(this); }
 
 void HttpConnection::StartDraining() {
   if (state_ != State::kOpen || host_->keeps_idle) return;
-  if (first_ == nullptr && !is_receiving_body_ && input_length_ == 0 && out.empty()) {
+  if (first_ == nullptr && is_receiving_body_) {
+    GiveUpBody();
+  } else if (first_ == nullptr && input_length_ == 0 && out.empty()) {
     if (is_fresh_) {
       host_->wheel.Set(&timer, host_->now_ms + kDrainFreshMs);
     } else {
@@ -1560,7 +1578,8 @@ void HttpConnection::TimeOutRequest() {
   abort_reason_ = kAbortTimeout;
   host_->Withdraw(exchange);
   abort_reason_ = kAbortGone;
-  AnswerCanned(exchange, 504, !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange));
+  AnswerCanned(exchange, 504,
+               !exchange->keep_alive || DrainForcesClose(exchange) || BodyForcesClose(exchange, kRefusedBytesMax));
 }
 
 void HttpConnection::SetPhase(ConnectionPhase phase) {
@@ -1595,7 +1614,7 @@ void HttpConnection::HandleTimer() {
     if (body_exchange_ != nullptr) {
       Refuse(408);
     } else {
-      CloseNow();
+      GiveUpBody();
     }
   } else if (first_ != nullptr) {
     if (is_fault_waiting_) {

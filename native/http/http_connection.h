@@ -38,8 +38,12 @@ constexpr uint32_t kOutLowBytes = 64 * 1024;
 // With this much waiting for the kernel no further request is taken: who sends requests and reads no answers would
 // otherwise have all of them kept here.
 constexpr uint32_t kOutHighBytes = 256 * 1024;
-// A request body nobody reads is read and thrown away up to this many bytes to save the connection; beyond, it closes.
-constexpr uint64_t kDiscardBytesMax = 256 * 1024;
+// What is left of a request body as its response ends is read and thrown away up to this many bytes, for the next
+// request's sake, as Node does with any number; beyond, the connection closes. Most responses have promised it by then,
+// and many clients look at none before they have sent all.
+constexpr uint64_t kDiscardBytesMax = 16 * 1024 * 1024;
+// To refuse a request must cost less: the server's own answers say that the connection closes when more is left.
+constexpr uint64_t kRefusedBytesMax = 256 * 1024;
 // After the last answer the input is drained, so that it is not lost to a reset, at most for so long and so much.
 constexpr uint64_t kLingerMs = 2000;
 constexpr uint64_t kLingerBytesMax = 16 * 1024 * 1024;
@@ -288,7 +292,10 @@ class HttpConnection final : public Connection {
   void PopFinished();
   // Takes `exchange` off the end of the work: withdraws and releases it and all that follow it.
   void DropFrom(Exchange* exchange);
-  bool BodyForcesClose(const Exchange* exchange) const;
+  // More than so many bytes are left of its body, or nobody can say whether they will come.
+  bool BodyForcesClose(const Exchange* exchange, uint64_t bytes_max) const;
+  // Throws no more of an answered body away: the connection closes behind the response that is queued last.
+  void GiveUpBody();
   // While draining, the last response of those that are due closes the connection.
   bool DrainForcesClose(const Exchange* exchange) const { return host_->is_draining && exchange->next == nullptr; }
   // When the oldest request has taken too long; TimerEntry::kNever: it may take any time.

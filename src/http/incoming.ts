@@ -16,6 +16,7 @@ import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { kHeadersCount } from './internals.js'
 import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
 import { IncomingMessage } from './node-http.js'
+import type { OutgoingFields } from './outgoing.js'
 
 const kRawHeaders = Symbol('hornet.rawHeaders')
 const kSocketValue = Symbol('hornet.socket')
@@ -126,6 +127,8 @@ function askForMore(exchange: Exchange): void {
   const taken = exchange.unread
   exchange.unread = 0
   const { connection } = exchange
+  const fields = exchange.res as unknown as OutgoingFields | null
+  if (fields?._expect_continue) fields._sent100 = true
   if (connection?.isPaused() && !connection._paused) connection.resume()
   exchange.outbox.signal(KIND_CONSUME, exchange, taken)
 }

@@ -32,6 +32,7 @@ import {
   REQUEST_FLAG_BODY_BLOCK,
   REQUEST_FLAG_BODY_INLINE,
   REQUEST_FLAG_BODY_STREAMED,
+  REQUEST_FLAG_EXPECT_CONTINUE,
   REQUEST_FLAG_FORWARDED,
   REQUEST_FLAG_KEEP_ALIVE,
   REQUEST_FLAG_TEXT_BLOCK,
@@ -276,6 +277,8 @@ export class ServerCore implements InboxHandler {
     const isStreamed = (exchange.flags & REQUEST_FLAG_BODY_STREAMED) !== 0
     if (isStreamed) {
       exchange.bodyEnded = false
+      // As in Node, a head that is made before the client was told to go on says that the connection ends.
+      if ((exchange.flags & REQUEST_FLAG_EXPECT_CONTINUE) !== 0) fields._expect_continue = true
       ;(req as unknown as IncomingFields)._read = readStreamed
       exchange.outbox.signal(KIND_STARTED, exchange, 0)
     }

@@ -49,7 +49,7 @@ test('the application ends the connection, and later requests are on their way',
 test('an answer while a body comes in that is too large to be thrown away', async () => {
   const connection = await connect(hornet)
   connection.pause()
-  connection.write(message('POST', '/refuse', { 'Content-Length': '10000000' }))
+  connection.write(message('POST', '/refuse', { 'Content-Length': '100000000' }))
   await sendOn(connection)
   connection.resume()
   const answer = await connection.readResponse()

@@ -201,6 +201,35 @@ TEST(BodiesArriveWholeWhateverTheirSizeAndFraming) {
   EXPECT_EQ(Client::Count(client.ReadUntil("\r\n\r\n16000"), kOk), 1u);
 }
 
+// A body may be partly with a worker by then.
+TEST(ABodyThatNobodyReadsIsPassedOverUnlessItIsTooLarge) {
+  ServerUnderTest server;
+  const std::string early = "POST /early HTTP/1.1\r\nHost: a\r\n";
+  const std::string chunked = early + "Transfer-Encoding: chunked\r\n\r\n1200000\r\n";
+  for (const size_t sent : {size_t{0}, size_t{5000}, size_t{400'000}}) {
+    Client client(server.address());
+    client.Send(early + "Content-Length: 1000000\r\n\r\n" + std::string(sent, 'x'));
+    EXPECT_EQ(Client::Count(client.ReadUntil("\r\n0\r\n\r\n"), kOk), 1u);
+    client.Send(std::string(1'000'000 - sent, 'x') + Get("/", kClose));
+    EXPECT_EQ(Client::Count(client.ReadToEnd(), kOk), 1u);
+  }
+  Client large(server.address());
+  large.Send(chunked + std::string(5000, 'x'));
+  EXPECT_EQ(Client::Count(large.ReadUntil("\r\n0\r\n\r\n"), kOk), 1u);
+  large.Send(std::string(kDiscardBytesMax + 1, 'x'));
+  EXPECT_EQ(large.ReadToEnd(), "");
+  Client leaving(server.address());
+  leaving.Send(chunked + std::string(5000, 'x'));
+  EXPECT_EQ(Client::Count(leaving.ReadUntil("\r\n0\r\n\r\n"), kOk), 1u);
+  leaving.End();
+  EXPECT_EQ(leaving.ReadToEnd(), "");
+  Client drained(server.address());
+  drained.Send(chunked + std::string(5000, 'x'));
+  EXPECT_EQ(Client::Count(drained.ReadUntil("\r\n0\r\n\r\n"), kOk), 1u);
+  server->Drain(false);
+  EXPECT_EQ(drained.ReadToEnd(), "");
+}
+
 TEST(ABigResponseReachesASlowReader) {
   ServerUnderTest server;
   Client client(server.address());

@@ -3,6 +3,7 @@
 //
 //   /big      a response of kBigBytes, lent as a block
 //   /raw      a response in pieces that it frames itself
+//   /early    the same, without a look at the request's body
 //   /hold     nothing
 //   /destroy  the connection's end
 //   others    how many body bytes came
@@ -163,8 +164,9 @@ class StandInWorker {
     if (is_text_block) text->Drop();
     if (is_body_block) Block::FromHalves(record.body_block_low, record.body_block_high)->Drop();
     if ((record.flags & kRequestBodyStreamed) != 0) {
-      streamed_[Key(io_thread, record.exchange, record.generation)] = {target, 0};
+      if (target != "/early") streamed_[Key(io_thread, record.exchange, record.generation)] = {target, 0};
       Signal(end, kStarted, record.exchange, record.generation, 0);
+      if (target == "/early") Answer(end, record.exchange, record.generation, target, 0);
       return;
     }
     Answer(end, record.exchange, record.generation, target, record.body_length);
@@ -186,7 +188,7 @@ class StandInWorker {
     if (target == "/hold") return;
     if (target == "/destroy") {
       Signal(end, kDestroy, exchange, generation, 0);
-    } else if (target == "/raw") {
+    } else if (target == "/raw" || target == "/early") {
       SendRaw(end, exchange, generation, kChunkHead, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
       SendRaw(end, exchange, generation, 0, "3\r\nabc\r\n");
       SendRaw(end, exchange, generation, kChunkLast, "0\r\n\r\n");

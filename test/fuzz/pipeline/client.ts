@@ -13,7 +13,6 @@ export type Reason =
   | 'the application cut the connection'
   | 'a worker was killed'
   | 'the client had ended its side'
-  | 'a body that nobody read was too large'
 
 export interface Outcome {
   answered: number
@@ -143,8 +142,6 @@ function whyEnded(plan: Plan, index: number, isKilled: boolean, silentMs: number
   // As in Node, what the application cuts is the connection, with the answers of earlier requests that wait on it.
   if (plan.requests.slice(index).some(({ isCut }) => isCut)) return 'the application cut the connection'
   if (isKilled) return 'a worker was killed'
-  // Its answer may have left before that was known, and then says nothing of it.
-  if (plan.requests[index - 1]?.endsUnread) return 'a body that nobody read was too large'
   // A slow one still reads what the kernel holds for it when the server has had nothing to do for that long.
   if (plan.halfCloses && (plan.isSlow || silentMs > halfCloseMs)) return 'the client had ended its side'
   return undefined

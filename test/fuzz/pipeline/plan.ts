@@ -16,10 +16,8 @@ export interface Planned {
   hasBody: boolean
   /** The connection must end behind its answer. */
   closes: boolean
-  /** It may: an answer without a length to HTTP/1.0, a body that nobody read. */
+  /** It may: an answer without a length to HTTP/1.0, a body that nobody asked for although the client had asked about it. */
   mayClose: boolean
-  /** Nobody reads its body, and that may be more than is thrown away to save the connection (docs/limits.md). */
-  endsUnread: boolean
   /** The application cuts the connection instead of an answer, or within it. */
   isCut: boolean
 }
@@ -36,7 +34,6 @@ export interface Plan {
 }
 
 const requestsMax = 64
-const discardBytesMax = 256 * 1024
 const cutsMax = 12
 
 /** How an answer is made (app.mjs), and how often. */
@@ -112,15 +109,15 @@ function planRequest(random: Random, id: number, isQuick: boolean): Planned {
   if (isKept) headers.push('Connection: keep-alive')
   if (isLast) headers.push('Connection: close')
   let body: Buffer = Buffer.alloc(0)
-  let isEarly = false
-  let endsUnread = false
+  let isUnasked = false
   if (method === 'POST') {
     const sent = random.bytes(Math.floor((random.next() < 0.15 ? 300_000 : 2000) * random.next() ** 2))
     headers.push(`X-Sha256: ${createHash('sha256').update(sent).digest('hex')}`)
-    isEarly = random.next() < 0.1
-    endsUnread = isEarly && sent.length > discardBytesMax
+    const isEarly = random.next() < 0.1
     if (isEarly) headers.push('X-Early: yes')
-    if (!isOld && random.next() < 0.2) headers.push('Expect: 100-continue')
+    const isAsking = !isOld && random.next() < 0.2
+    if (isAsking) headers.push('Expect: 100-continue')
+    isUnasked = isEarly && isAsking
     const isChunked = !isOld && random.next() < 0.5
     headers.push(isChunked ? 'Transfer-Encoding: chunked' : `Content-Length: ${sent.length}`)
     body = isChunked ? inChunks(random, sent) : sent
@@ -138,8 +135,7 @@ function planRequest(random: Random, id: number, isQuick: boolean): Planned {
     status,
     hasBody,
     closes,
-    mayClose: closes || isEarly || (isOld && !(hasBody && sizedStyles.has(style))),
-    endsUnread,
+    mayClose: closes || isUnasked || (isOld && !(hasBody && sizedStyles.has(style))),
     isCut: style.startsWith('destroyed'),
   }
 }
