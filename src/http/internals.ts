@@ -25,6 +25,8 @@ export const kHeadersCount = need(incoming, 'kHeadersCount')
 export const kOutHeaders = need(outgoing, 'kOutHeaders')
 /** OutgoingMessage: bytes of body written, counted where Node counts them. */
 export const kBytesWritten = need(outgoing, 'kBytesWritten')
+/** OutgoingMessage: how often it was corked while it had no socket. */
+export const kCorked = need(outgoing, 'corked')
 /** OutgoingMessage: write() returned false and 'drain' is owed. */
 export const kNeedDrain = need(outgoing, 'kNeedDrain')
 /** OutgoingMessage: where Node 22 and later keep the socket; Node 20 has a plain field. */

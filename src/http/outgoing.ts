@@ -36,6 +36,7 @@ import { type Head, type HeaderObject, recallList, recallObject, recallTable, re
 import { isBodyWanted } from './incoming.js'
 import {
   kBytesWritten,
+  kCorked,
   kOutHeaders,
   kRejectNonStandardBodyWrites,
   kSocket,
@@ -88,6 +89,7 @@ export interface OutgoingFields {
   [kSocketValue]: unknown
   [kOutHeaders]: HeaderEntries | null
   [kBytesWritten]: number
+  [kCorked]: number
   [kRejectNonStandardBodyWrites]: boolean
   _header: string | null
   _headerSent: boolean
@@ -177,6 +179,8 @@ const node = {} as {
   setHeader: Method
   appendHeader: Method
   flushHeaders: Method
+  cork: Method
+  uncork: Method
   setTimeout: Method
   _storeHeader: Method
   writeHead: Method
@@ -204,6 +208,19 @@ export function takeRawRoad(res: Message, exchange: Exchange): void {
     node._storeHeader.call(res, `${firstLine}\r\n`, fields)
   }
   exchange.core.assignSocket(res, exchange)
+}
+
+/** Its turn to write has come. */
+function holdsSocket(res: Message, exchange: Exchange): boolean {
+  return exchange.connection?._httpMessage === res
+}
+
+/**
+ * The socket that it shows, and that Node 20 would cork, is the one that another response writes to, or the next will:
+ * those would wait for an end of this one's. Node's own has none then, and counts what it does to the socket it gets.
+ */
+function keepsOwnCork(res: Message, exchange: Exchange): boolean {
+  return kSocket === undefined && !holdsSocket(res, exchange)
 }
 
 function isLeanable(res: Message): boolean {
@@ -541,6 +558,8 @@ const replaced = [
   'setHeader',
   'appendHeader',
   'flushHeaders',
+  'cork',
+  'uncork',
   'setTimeout',
   'writeHead',
   '_storeHeader',
@@ -585,14 +604,33 @@ export function installOutgoing(): void {
       takeRawRoad(this, exchange)
       // The head is not on its way: this is an interim response (1xx). One whose turn has not come goes to the I/O thread
       // at once, which keeps it; here it would wait together with the head, and Node may put it behind that.
+      // Nor does it wait in a corked socket, which would bring both in one piece.
       const isInterim = !this._headerSent && !exchange.isOver
-      if (!isInterim || exchange.connection?._httpMessage === this) return node._writeRaw.apply(this, args)
+      if (!isInterim || (holdsSocket(this, exchange) && exchange.connection?.writableCorked === 0)) {
+        return node._writeRaw.apply(this, args)
+      }
       const [data, encoding, callback] = args
       exchange.connection?.sendInterim(exchange, data as string, encoding as BufferEncoding)
       if (typeof callback === 'function') process.nextTick(callback as () => void)
       return true
     },
     _send: raw(node._send),
+    cork(this: Message) {
+      const exchange = this[kExchange]
+      if (exchange !== undefined) {
+        takeRawRoad(this, exchange)
+        if (keepsOwnCork(this, exchange)) {
+          this[kCorked] = (this[kCorked] as number) + 1
+          return
+        }
+      }
+      node.cork.call(this)
+    },
+    uncork(this: Message) {
+      const exchange = this[kExchange]
+      if (exchange === undefined || !keepsOwnCork(this, exchange)) node.uncork.call(this)
+      else this[kCorked] = Math.max(0, (this[kCorked] as number) - 1)
+    },
     appendHeader(this: Message, ...args: unknown[]) {
       if (this[kExchange] !== undefined) this[kIsPlain] = false
       return node.appendHeader.apply(this, args)
@@ -629,6 +667,16 @@ export function installOutgoing(): void {
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: true })
   }
+  const writableCorked = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'writableCorked')
+  Object.defineProperty(prototype, 'writableCorked', {
+    configurable: true,
+    enumerable: false,
+    get(this: Message) {
+      const exchange = this[kExchange]
+      if (exchange !== undefined && keepsOwnCork(this, exchange)) return this[kCorked]
+      return writableCorked?.get?.call(this)
+    },
+  })
   // Node 22 and later look for it in a field of their own.
   Object.defineProperty(prototype, 'connection', {
     configurable: true,

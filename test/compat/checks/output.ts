@@ -2,7 +2,7 @@
  * ServerResponse: writing the body, its end and its events.
  */
 import assert from 'node:assert/strict'
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { finished, PassThrough, pipeline, Readable } from 'node:stream'
 import { bare, check, codeOf, codeThrownBy, event, Fact, isSame, message, note, same, thrownBy } from '../stage.js'
 
@@ -369,6 +369,63 @@ export const checks = [
     res.write('held')
     res.end()
     assert.equal((await connection.readResponse()).text, 'held')
+  }),
+
+  check('a response that was corked and ended holds nothing of the next one back', async (stage) => {
+    const { served, res, connection } = await stage.exchange(get)
+    res.cork()
+    res.end('corked')
+    assert.equal((await connection.readResponse()).text, 'corked')
+    const request = event<[IncomingMessage, ServerResponse]>(served.server, 'request')
+    connection.write(get)
+    const [, next] = await request
+    next.write('piece')
+    await connection.readUntil('piece')
+    next.end()
+  }),
+
+  check('a corked response that waits for its turn holds nothing of the one before it back', async (stage) => {
+    const responses: ServerResponse[] = []
+    const both = new Fact('second request')
+    const served = await stage.serve((_req, res) => {
+      responses.push(res)
+      if (responses.length === 2) both.is()
+    })
+    const connection = await served.connect()
+    connection.write(Buffer.concat([get, get]))
+    await both.known
+    const [first, second] = responses as [ServerResponse, ServerResponse]
+    first.write('piece')
+    second.cork()
+    second.cork()
+    second.uncork()
+    await connection.readUntil('piece')
+    first.cork()
+    first.write('held')
+    // Which is its own alone.
+    second.uncork()
+    second.cork()
+    second.write('sec')
+    assert.deepEqual([first.writableCorked, second.writableCorked], [1, 1])
+    first.end()
+    await connection.readUntil('held')
+    second.uncork()
+    await connection.readUntil('sec')
+    assert.deepEqual([first.writableCorked, second.writableCorked], [0, 0])
+    second.end('ond')
+    await connection.readUntil('ond')
+  }),
+
+  same('interim responses of a corked response', async (stage) => {
+    const served = await stage.serve((_req, res) => {
+      res.cork()
+      res.writeProcessing()
+      res.writeEarlyHints({ link: '</style.css>; rel=preload' })
+      res.write('one')
+      res.end('two')
+    })
+    const raw = await served.all(bare('GET /', ['Host: x', 'Connection: close']))
+    return raw.replace(/^Date: .*\r\n/m, '')
   }),
 
   check('the first write sends the head', async (stage) => {
