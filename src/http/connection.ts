@@ -245,8 +245,15 @@ export class Connection extends Socket {
       return
     }
     callback()
+    if (this.isClosing) return
     // The application is done with the connection as such, not only with a response: `socket.end()`.
-    if (this._httpMessage === null && !this.isClosing) this.destroy()
+    if (this._httpMessage === null) {
+      this.destroy()
+    } else {
+      // What it has written of the response goes out, and nothing can follow that.
+      this.isClosing = true
+      this.#outbox.raw(this.exchange, CHUNK_FLAG_LAST | CHUNK_FLAG_CLOSE, 0, null)
+    }
   }
 
   /** The response that is complete now is the last: the I/O thread closes the connection behind it. */

@@ -314,6 +314,51 @@ export const checks = [
     await closed
   }),
 
+  check('end() within a response sends what was written of it, and ends the connection', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const closed = event(res, 'close')
+    res.write('some')
+    req.socket.end()
+    res.write('more')
+    res.end()
+    const raw = (await connection.readToEnd()).toString()
+    assert.equal(raw.slice(raw.indexOf('\r\n\r\n')), '\r\n\r\n4\r\nsome\r\n')
+    connection.end()
+    await closed
+    assert.deepEqual([res.writableFinished, req.aborted], [false, true])
+  }),
+
+  check('end() behind the last byte of a response ends the connection', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    res.setHeader('Content-Length', 4)
+    res.write('done')
+    req.socket.end()
+    res.end()
+    const raw = (await connection.readToEnd()).toString()
+    assert.equal(raw.slice(raw.indexOf('\r\n\r\n')), '\r\n\r\ndone')
+    connection.end()
+  }),
+
+  check('end() behind an interim response ends the connection', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    const closed = event(res, 'close')
+    res.writeProcessing()
+    req.socket.end()
+    assert.equal((await connection.readToEnd()).toString(), 'HTTP/1.1 102 Processing\r\n\r\n')
+    connection.end()
+    await closed
+  }),
+
+  check('end() within a large response sends all that was written of it', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    res.setHeader('Content-Length', 5_000_000)
+    res.write(Buffer.alloc(3_000_000, 'x'))
+    req.socket.end()
+    const raw = await connection.readToEnd()
+    assert.equal(raw.length - raw.indexOf('\r\n\r\n') - 4, 3_000_000)
+    connection.end()
+  }),
+
   check('end(bytes) sends them first', async (stage) => {
     const { req, connection } = await stage.exchange(get)
     req.socket.end('HTTP/1.1 418 By Hand\r\nContent-Length: 0\r\n\r\n')
