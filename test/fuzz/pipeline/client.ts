@@ -42,7 +42,7 @@ export async function runPipeline(plan: Plan, scene: Scene): Promise<Outcome> {
   let hasLeft = false
   const leave = (isReset: boolean) => {
     hasLeft = true
-    if (isReset) connection.socket.resetAndDestroy()
+    if (isReset) connection.reset()
     else connection.destroy()
   }
   const { leavesAfter } = plan
