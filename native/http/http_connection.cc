@@ -19,6 +19,9 @@ namespace {
 constexpr size_t kReadBytes = 64 * 1024;
 // Bodies from this size on are lent to the socket and not copied into a chunk.
 constexpr uint32_t kBorrowBytesMin = 8 * 1024;
+// A body is read so many times in a turn, which fills the worker's window: the fewer turns it takes, the less often the
+// worker is woken for it.
+constexpr int kBodyReadsMax = 4;
 // While connections hold more than kInputBytesMax of input, each reads so little at once.
 constexpr size_t kSmallReadBytes = 4096;
 // A partial head is parsed again when a line feed has come, or so many bytes without one.
@@ -36,6 +39,21 @@ size_t HeadBytes(const char* data, size_t length) {
 }
 
 }  // namespace
+
+char* HttpHost::BodyBuffer() {
+  if (body_block == nullptr) body_block = Block::Make(kReadBytes);
+  return body_block->data();
+}
+
+Block* HttpHost::TakeBodyBlock(const char* data, uint32_t length) {
+  if (body_block == nullptr || data != body_block->data() || length != body_block_length || length < kReadBytes / 2) {
+    return nullptr;
+  }
+  Block* taken = body_block;
+  body_block = nullptr;
+  taken->length = length;
+  return taken;
+}
 
 uint32_t HttpHost::MeasureText(const RequestHead& head, uint32_t address_length) {
   uint32_t length = head.target_length + 1 + address_length;
@@ -167,24 +185,31 @@ void HttpConnection::ChooseAddress(const char* head_bytes) {
 
 void HttpConnection::HandleReadable() {
   host_->BeginEvent();
-  char* buffer = host_->read_buffer;
+  for (int reads = 1; ReadOnce() && reads < kBodyReadsMax; reads++) continue;
+}
+
+// True: there is more of a body, most likely, and it is wanted.
+bool HttpConnection::ReadOnce() {
   size_t kept = ignores_input_ ? 0 : input_length_;
+  const size_t wanted = host_->input_bytes < kInputBytesMax ? kReadBytes : kSmallReadBytes;
+  const bool is_streaming = is_receiving_body_ && body_exchange_ != nullptr && body_exchange_->is_streaming;
+  char* buffer = is_streaming && kept == 0 && wanted == kReadBytes ? host_->BodyBuffer() : host_->read_buffer;
   if (kept > 0) std::memcpy(buffer, input_, kept);
   size_t count = 0;
-  const size_t wanted = host_->input_bytes < kInputBytesMax ? kReadBytes : kSmallReadBytes;
   switch (Receive(buffer + kept, wanted, &count)) {
     case IoStatus::kAgain:
-      return;
+      return false;
     case IoStatus::kFailed:
       abort_reason_ = kAbortReset;
       Abort();
-      return;
+      return false;
     case IoStatus::kEnd:
       HandleEnd();
-      return;
+      return false;
     case IoStatus::kOk:
       break;
   }
+  host_->body_block_length = static_cast<uint32_t>(count);
   host_->stats.bytes_read += count;
   bytes_read_ += count;
   if (ignores_input_) {
@@ -198,7 +223,7 @@ void HttpConnection::HandleReadable() {
       // Not before the answer that it is to get.
       WatchReadable(false);
     }
-    return;
+    return false;
   }
   size_t length = kept + count;
   const bool is_in_head = !is_receiving_body_ && !needs_proxy_header_ && tunnel_ == nullptr;
@@ -207,10 +232,12 @@ void HttpConnection::HandleReadable() {
     uint32_t parsed = input_parsed_;
     KeepInput(buffer, length);
     input_parsed_ = parsed;
-    return;
+    return false;
   }
   Process(buffer, length);
-  if (state_ == State::kOpen) UpdateDeadline();
+  if (state_ != State::kOpen) return false;
+  UpdateDeadline();
+  return count == wanted && is_receiving_body_ && is_reading();
 }
 
 void HttpConnection::Process(const char* data, size_t length) {

@@ -130,6 +130,12 @@ class HttpHost {
 
   StickyRule sticky;
 
+  // Room for one read of a body that a worker gets in pieces.
+  char* BodyBuffer();
+  // The block that holds these bytes and nothing else, which is the caller's now; null when there is none, or it would
+  // be half empty: they must be copied. They are not to be looked at any more by who read them.
+  Block* TakeBodyBlock(const char* data, uint32_t length);
+
   // First thing of every event: workers need not wake this thread until its turn ends.
   void BeginEvent() {
     if (!is_asleep) return;
@@ -169,6 +175,8 @@ class HttpHost {
   FileService* files = nullptr;  // null: none are served
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
+  Block* body_block = nullptr;   // where bodies are read that go on as they are; null: it is to be made
+  uint32_t body_block_length = 0;  // what the last read brought, wherever it was read to
   size_t input_bytes = 0;        // held by connections for partial input
   ClientConnections* client_connections = nullptr;  // null: a client may have any number
   ClientRate* client_rate = nullptr;                // null: and send any number of requests
@@ -236,6 +244,7 @@ class HttpConnection final : public Connection {
   };
 
   void HandleReadable() override;
+  bool ReadOnce();
   void HandleWritable() override;
   void HandleFailed() override;
   void HandleReleased() override;

@@ -59,7 +59,10 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
   client_rate = shared->client_rate.get();
 }
 
-IoThread::~IoThread() { delete[] read_buffer; }
+IoThread::~IoThread() {
+  delete[] read_buffer;
+  if (body_block != nullptr) body_block->Drop();
+}
 
 int IoThread::Start() {
   int error = loop.Init();
@@ -447,13 +450,16 @@ void IoThread::DispatchStored(Exchange* exchange) {
 
 void IoThread::DeliverBody(Exchange* exchange, const char* data, uint32_t length, uint32_t chunk_flags) {
   // Before the worker has said that it started the request, the body must stay here: another may get it.
-  if (exchange->is_started && exchange->backlog == nullptr && exchange->lane != nullptr &&
-      exchange->lane->PushChunk(exchange, data, length, chunk_flags)) {
+  Lane* lane = exchange->is_started && exchange->backlog == nullptr ? exchange->lane : nullptr;
+  Block* block = TakeBodyBlock(data, length);
+  if (block == nullptr) {
+    if (lane != nullptr && lane->PushChunk(exchange, data, length, chunk_flags)) return;
+    block = Block::Make(length);
+    block->length = length;
+    if (length > 0) std::memcpy(block->data(), data, length);
+  } else if (lane != nullptr && lane->PushChunkBlock(exchange, block, chunk_flags)) {
     return;
   }
-  Block* block = Block::Make(length);
-  block->length = length;
-  if (length > 0) std::memcpy(block->data(), data, length);
   auto* piece = new BodyPiece{nullptr, block, chunk_flags};
   BodyPiece** end = &exchange->backlog;
   if (*end == nullptr) backlogged_.push_back(exchange->id);

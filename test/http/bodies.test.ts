@@ -84,6 +84,27 @@ for (const [name, body] of [
   })
 }
 
+test('uploads behind one another come whole and in order, wherever the reads of the server end', async () => {
+  // One, several and many reads of 64 KiB, a byte more and less, and what fills the window of a request.
+  const sizes = [65_537, 131_072, 262_143, 262_144, 300_000, 524_289, 1_048_576, 70_001, 3_000_000]
+  const bodies = sizes.map((size) => {
+    const body = Buffer.alloc(size + 4)
+    for (let at = 0; at < size; at += 4) body.writeUInt32LE(at ^ size, at)
+    return body.subarray(0, size)
+  })
+  const connection = await connect(hornet)
+  for (const body of bodies) {
+    connection.write(message('POST', '/hash', { 'Content-Length': `${body.length}` }))
+    connection.write(body)
+    connection.write(Buffer.concat([chunked('/hash'), chunk(body), Buffer.from('0\r\n\r\n')]))
+  }
+  for (const body of bodies) {
+    assert.equal((await connection.readResponse()).text, digest(body), `${body.length} bytes, by length`)
+    assert.equal((await connection.readResponse()).text, digest(body), `${body.length} bytes, in a chunk`)
+  }
+  await answersNext(connection)
+})
+
 function inManyChunks(body: Buffer): Buffer {
   const pieces: Buffer[] = []
   for (let at = 0, size = 1; at < body.length; at += size, size = (size * 7) % 1009) {
