@@ -611,7 +611,7 @@ export function installOutgoing(): void {
       }
       const [data, encoding, callback] = args
       exchange.connection?.sendInterim(exchange, data as string, encoding as BufferEncoding)
-      if (typeof callback === 'function') process.nextTick(callback as () => void)
+      if (typeof callback === 'function') process.nextTick(callback as EndCallback, null)
       return true
     },
     _send: raw(node._send),
