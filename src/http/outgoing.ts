@@ -181,6 +181,7 @@ const node = {} as {
   flushHeaders: Method
   cork: Method
   uncork: Method
+  detachSocket: Method
   setTimeout: Method
   _storeHeader: Method
   writeHead: Method
@@ -560,6 +561,7 @@ const replaced = [
   'flushHeaders',
   'cork',
   'uncork',
+  'detachSocket',
   'setTimeout',
   'writeHead',
   '_storeHeader',
@@ -598,6 +600,8 @@ export function installOutgoing(): void {
     _storeHeader: storeHeader,
     write: raw(node.write),
     flushHeaders: raw(node.flushHeaders),
+    // Which it must have.
+    detachSocket: raw(node.detachSocket),
     _writeRaw(this: Message, ...args: unknown[]) {
       const exchange = exchangeOf(this)
       if (exchange === undefined) return node._writeRaw.apply(this, args)
@@ -666,6 +670,19 @@ export function installOutgoing(): void {
   }
   for (const [name, value] of Object.entries(methods)) {
     Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: true })
+  }
+  // Deprecated, and gone from Node 24 on: what is set so was looked at by nobody.
+  for (const name of ['_headers', '_headerNames']) {
+    const accessor = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, name)
+    if (accessor?.set === undefined) continue
+    const { set } = accessor
+    Object.defineProperty(prototype, name, {
+      ...accessor,
+      set(this: Message, value: unknown) {
+        if (this[kExchange] !== undefined) this[kIsPlain] = false
+        set.call(this, value)
+      },
+    })
   }
   const writableCorked = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'writableCorked')
   Object.defineProperty(prototype, 'writableCorked', {

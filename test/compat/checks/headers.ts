@@ -773,6 +773,21 @@ export const checks = [
     assert.ok(Math.abs(Date.parse(String(headers.date)) - Date.now()) < 60_000)
   }),
 
+  same('fields set by the deprecated _headers and _headerNames, which nobody checks', async (stage) => {
+    const answers: string[] = []
+    for (const field of ['_headers', '_headerNames']) {
+      const served = await stage.serve((_req, res) => {
+        res.setHeader('X-Own', 'own')
+        const fields = field === '_headers' ? { 'X-Own': 'é', 'X-More': 'ü' } : { 'x-own': 'X-é' }
+        ;(res as unknown as Record<string, unknown>)[field] = fields
+        res.end('body')
+      })
+      const raw = await served.all(bare('GET /', ['Host: x', 'Connection: close']))
+      answers.push(raw.replace(/^Date: .*\r\n/m, ''))
+    }
+    return answers
+  }),
+
   check('_headers-style access by old code: headers object of writeHead is not changed', async (stage) => {
     const given: OutgoingHttpHeaders = Object.freeze({ 'X-A': 'b' })
     const response = await made(stage, (res) => res.writeHead(200, given))

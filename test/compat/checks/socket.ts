@@ -367,6 +367,15 @@ export const checks = [
     connection.end()
   }),
 
+  check('a response that lets go of its socket leaves it to the application', async (stage) => {
+    const { req, res, connection } = await stage.exchange(get)
+    res.detachSocket(req.socket)
+    req.socket.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhand')
+    const raw = (await connection.readToEnd()).toString()
+    assert.equal(raw, 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhand')
+    connection.end()
+  }),
+
   check('write() by hand goes out as it is', async (stage) => {
     const { req, res, connection } = await stage.exchange(get)
     const written = new Fact('callback of write')
