@@ -16,7 +16,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from './lib/addon.mjs'
 import { pureHttpSources, sourcesOf } from './lib/native-sources.mjs'
@@ -126,7 +126,7 @@ async function buildAll(tests, compiler) {
       const isChecks = source.startsWith('test/') && test.sanitizer === 'address'
       const defines = definesOf(test, source).map((name) => `-D${name}`)
       const flags = [...commonFlags, isChecks ? '-O0' : '-O1', ...sanitizers[test.sanitizer], ...defines]
-      objects.set(object, { inputs: [source], output: object, args: [...flags, '-c', source, '-o', object] })
+      objects.set(object, { inputs: inputsOf(source), output: object, args: [...flags, '-c', source, '-o', object] })
     }
   }
   const stale = [...objects.values()].filter((job) => isStale(job, headersMs))
@@ -151,6 +151,12 @@ function objectOf(test, source) {
 
 function definesOf(test, source) {
   return source.startsWith('test/') || source.startsWith('native/loop/') ? test.defines : []
+}
+
+/** A test may be another one, built with other macros. */
+function inputsOf(source) {
+  const included = readFileSync(join(root, source), 'utf8').matchAll(/^#include "(.+\.cc)"$/gm)
+  return [source, ...[...included].map(([, path]) => join(dirname(source), path))]
 }
 
 /** Headers are few and small: when one changes, everything is compiled again. */
