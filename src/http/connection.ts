@@ -170,6 +170,20 @@ export class Connection extends Socket {
     return this
   }
 
+  override setTimeout(ms: number, callback?: () => void): this {
+    super.setTimeout(ms, callback)
+    const { timed } = this.exchange.core
+    if (this.timeout) timed.add(this)
+    else timed.delete(this)
+    return this
+  }
+
+  override destroy(error?: Error): this {
+    // Where Socket's own does it, the timeout of a destroyed socket can be set no more.
+    if (!this.destroyed && this.timeout) this.setTimeout(0)
+    return super.destroy(error)
+  }
+
   override destroySoon(): void {
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
@@ -307,7 +321,6 @@ export class Connection extends Socket {
       this.#outbox.signal(KIND_DROP, this.#id, this.#dropMode)
     }
     // As Socket's own would, but with the 'close' argument that it has only with a handle.
-    this.setTimeout(0)
     callback(error)
     // When a handle would have been closed: behind all ticks of this turn.
     setImmediate(() => {

@@ -114,6 +114,8 @@ export function installMessages(): void {
 
 export class ServerCore implements InboxHandler {
   readonly inbox: Inbox
+  /** Stand-ins with a timeout of the application's. */
+  readonly timed = new Set<Connection>()
   readonly #options: ServerCoreOptions
   readonly #lanes: readonly Lane[]
   readonly #outboxes: Outbox[] = []
@@ -631,6 +633,7 @@ export class ServerCore implements InboxHandler {
     // Those before it are still to be written; then the I/O thread closes the connection, and tells us.
     if (res._last && !exchange.wasEarly) exchange.connection?.closeAfterResponse()
     exchange.isFinished = true
+    if (this.timed.size > 0) this.#endTimeout(exchange)
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     // Someone may wait for its end; a body nobody reads must not stay.
     const isDumped = !req._consumed && req._eventsCount > 0 && req.complete
@@ -674,9 +677,23 @@ export class ServerCore implements InboxHandler {
     if (exchange.bodyEnded && !req._consumed) req._dump()
     if (connection._httpMessage === res) res.detachSocket(connection as never)
     exchange.isFinished = true
+    if (this.timed.size > 0) this.#endTimeout(exchange)
     if (isLast) connection.closeAfterResponse()
     process.nextTick(() => this.#emitClose(res))
     if (after !== null) this.passTurn(after)
+  }
+
+  /**
+   * A timeout that the application has set on the socket, for a request or a response, is that of those under way: behind
+   * the last of them Node sets another, that of idle connections, and none for the next request. The idle are the I/O
+   * thread's to close.
+   */
+  #endTimeout(exchange: Exchange): void {
+    const { lane, connectionIndex, connectionGeneration } = exchange
+    const latest = this.#latest[lane.ioThread][connectionIndex]
+    if (exchange.target.keepAliveMs === 0 || latest?.connectionGeneration === connectionGeneration) return
+    const connection = this.#connections[lane.ioThread].get(connectionIndex)
+    if (connection?.exchange.connectionGeneration === connectionGeneration) connection.setTimeout(0)
   }
 
   /** The whole request has come; its response may have ended before. */

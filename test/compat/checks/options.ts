@@ -177,6 +177,54 @@ export const checks = [
     await connection.readResponse()
   }),
 
+  check('a timeout set for one request is none of the next', async (stage) => {
+    const timeouts: unknown[] = []
+    const served = await stage.serve((req, res) => {
+      timeouts.push(req.socket.timeout)
+      if (req.url === '/req') req.setTimeout(60_000)
+      else if (req.url === '/res') res.setTimeout(60_000)
+      else if (req.url === '/socket') req.socket.setTimeout(60_000)
+      if (req.url === '/socket') res.write('in ')
+      res.end('pieces')
+    })
+    const connection = await served.connect()
+    for (const path of ['/req', '/res', '/socket', '/']) {
+      connection.write(message('GET', path))
+      await connection.readResponse()
+    }
+    assert.deepEqual(timeouts.slice(1), [0, 0, 0])
+  }),
+
+  check('a timeout set for one request is still there for one that came with it', async (stage) => {
+    const timeouts: unknown[] = []
+    const served = await stage.serve((req, res) => {
+      if (req.url === '/first') res.setTimeout(60_000)
+      timeouts.push(req.socket.timeout)
+      res.end(req.url)
+    })
+    const connection = await served.connect()
+    connection.write(Buffer.concat([message('GET', '/first'), message('GET', '/second')]))
+    for (const path of ['/first', '/second']) assert.equal((await connection.readResponse()).text, path)
+    connection.write(message('GET', '/third'))
+    await connection.readResponse()
+    assert.deepEqual(timeouts, [60_000, 60_000, 0])
+  }),
+
+  check('a socket that is destroyed tells of no timeout any more', async (stage) => {
+    const { req } = await stage.exchange(message('GET', '/'))
+    let count = 0
+    const { socket } = req
+    socket.setTimeout(1, () => count++)
+    const closed = event(socket, 'close')
+    socket.destroy()
+    await closed
+    // Set behind it, and so due behind it.
+    const due = new Fact('a timer of the same length')
+    setTimeout(() => due.is(), 2)
+    await due.known
+    assert.equal(count, 0)
+  }),
+
   check('keepAliveTimeout: an idle connection is closed', async (stage) => {
     const served = await stage.serve(hello, { keepAliveTimeout: 50 })
     const connection = await served.connect()
