@@ -4,6 +4,7 @@
  * Every record is written before the call returns: the last words of a process that ends are the ones that matter.
  */
 import { closeSync, fchownSync, openSync, writeSync } from 'node:fs'
+import { type ConsolaReporter, createConsola } from 'consola/core'
 import { HornetError } from '../errors.js'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -54,17 +55,24 @@ const writeRetryMs = 5
 
 /** @throws HornetError `ERR_HORNET_CONFIG` when the file cannot be opened. */
 export function createLogger({ writeStandardError, ...options }: LoggerOptions): Logger {
-  let { level: least, format, destination } = options
+  let { format, destination } = options
   let isFile = destination !== '-'
   let fd = isFile ? openLog(destination) : stderrFd
+  const reporter: ConsolaReporter = {
+    log({ date, type, args }) {
+      // Only the four methods below call consola, each with one string.
+      const record = { time: date.toISOString(), pid: process.pid, level: type, message: String(args[0]) }
+      const line = format === 'json' ? `${JSON.stringify(record)}\n` : textLine(record)
+      if (isFile || writeStandardError === undefined) writeWhole(fd, line)
+      else writeStandardError(line)
+    },
+  }
+  // Consola would hold back repeated records for a second, and lose them if the process ends within it.
+  const consola = createConsola({ level: levelNumbers[options.level], reporters: [reporter], throttle: 0 })
   const counts: Record<LogLevel, number> = { debug: 0, info: 0, warn: 0, error: 0 }
   const write = (level: LogLevel, message: string) => {
     counts[level] += 1
-    if (importance[level] < importance[least]) return
-    const record = { time: new Date().toISOString(), pid: process.pid, level, message }
-    const line = format === 'json' ? `${JSON.stringify(record)}\n` : textLine(record)
-    if (isFile || writeStandardError === undefined) writeWhole(fd, line)
-    else writeStandardError(line)
+    consola[level].raw(message)
   }
   return {
     counts,
@@ -81,7 +89,7 @@ export function createLogger({ writeStandardError, ...options }: LoggerOptions):
       format = next.format
       destination = next.destination
       isFile = destination !== '-'
-      least = next.level
+      consola.level = levelNumbers[next.level]
     },
     chown(uid, gid) {
       if (isFile) fchownSync(fd, uid, gid)
@@ -98,7 +106,8 @@ export function createLogger({ writeStandardError, ...options }: LoggerOptions):
   }
 }
 
-const importance: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
+// Consola's numbers for these types.
+const levelNumbers: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 }
 
 interface LogRecord {
   time: string
