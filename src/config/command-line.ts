@@ -1,10 +1,8 @@
 /**
  * Reads a command line into raw texts, one list per setting. What the texts mean is for load.ts.
  */
-import { createRequire } from 'node:module'
-import type { Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { HornetError } from '../errors.js'
-import { readPlainLine } from './plain-line.js'
 import { plainText } from './plain-text.js'
 import { type AnySetting, type SettingKey, settingEntries } from './settings.js'
 
@@ -15,8 +13,6 @@ export type CommandLine =
   | { kind: 'run'; values: RawValues; app?: string; appArgs: string[] }
   /** `--help` or `--version` was given: `text` is the answer. */
   | { kind: 'print'; text: string }
-
-const require = createRequire(import.meta.url)
 
 const helpWidthDefault = 100 // columns
 
@@ -44,29 +40,11 @@ Examples:
  * @throws HornetError `ERR_HORNET_USAGE` when they cannot be understood.
  */
 export function parseCommandLine(argv: readonly string[], version: string): CommandLine {
+  const values: RawValues = {}
+  let printed = ''
   const end = argv.indexOf('--')
   const own = end < 0 ? argv : argv.slice(0, end)
   const appArgs = end < 0 ? [] : argv.slice(end + 1)
-  if (own.length === 1 && /^(?:-V|--version)$/.test(own[0])) return { kind: 'print', text: `hornet ${version}\n` }
-  const read = readPlainLine(own) ?? readWithCommander(own, version)
-  if ('text' in read) return { kind: 'print', text: read.text }
-  // As everywhere, `--` ends the options: where no application stood before it, it comes next.
-  return { kind: 'run', values: read.values, app: read.app ?? appArgs.shift(), appArgs }
-}
-
-/**
- * Any command line without `--`. Exported for the test that readPlainLine() gives the same.
- *
- * @throws HornetError `ERR_HORNET_USAGE` when it cannot be understood.
- */
-export function readWithCommander(
-  own: readonly string[],
-  version: string,
-): { values: RawValues; app?: string } | { text: string } {
-  // Loaded only here.
-  const { Command, CommanderError, Option } = require('commander') as typeof import('commander')
-  const values: RawValues = {}
-  let printed = ''
   const command = new Command('hornet')
     .usage('[OPTIONS] APP [-- ARGUMENTS]\n       hornet doctor [--json] [OPTIONS] APP [-- ARGUMENTS]')
     .description('Serves a Node.js web application from a pool of worker threads.')
@@ -89,7 +67,7 @@ export function readWithCommander(
     // Without an action commander would not report unknown options before missing arguments.
     .action(() => {})
   for (const [key, setting] of settingEntries) {
-    for (const option of optionsOf(setting, Option)) {
+    for (const option of optionsOf(setting)) {
       option.argParser((text: string) => {
         const texts = values[key] ?? []
         texts.push(text)
@@ -102,23 +80,25 @@ export function readWithCommander(
     command.parse(own, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return { text: printed }
+    if (error.exitCode === 0) return { kind: 'print', text: printed }
     throw new HornetError('ERR_HORNET_USAGE', oneLine(error.message), { cause: error })
   }
-  return { values, app: command.args[0] }
+  // As everywhere, `--` ends the options: where no application stood before it, it comes next.
+  const app = command.args[0] ?? appArgs.shift()
+  return { kind: 'run', values, app, appArgs }
 }
 
-function optionsOf(setting: AnySetting, Make: typeof Option): Option[] {
+function optionsOf(setting: AnySetting): Option[] {
   const names = [setting.short, setting.alias, setting.flag].filter((name) => name !== undefined)
   const notes = [setting.repeatable ? 'repeatable' : '', setting.defaultText ? `default: ${setting.defaultText}` : '']
   const note = notes.filter((text) => text !== '').join('; ')
   const summary = note ? `${setting.summary} (${note})` : setting.summary
   const { metavar } = setting.kind
-  if (metavar) return [new Make(`${names.join(', ')} <${metavar}>`, summary).helpGroup(`${setting.group}:`)]
+  if (metavar) return [new Option(`${names.join(', ')} <${metavar}>`, summary).helpGroup(`${setting.group}:`)]
   // The opposite of a switch undoes what the environment says.
   return [
-    new Make(names.join(', '), summary).preset('true').helpGroup(`${setting.group}:`),
-    new Make(`--no-${setting.flag.slice(2)}`).preset('false').hideHelp(),
+    new Option(names.join(', '), summary).preset('true').helpGroup(`${setting.group}:`),
+    new Option(`--no-${setting.flag.slice(2)}`).preset('false').hideHelp(),
   ]
 }
 

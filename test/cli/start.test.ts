@@ -34,7 +34,7 @@ test('--version and --help load neither the native core nor threads', async () =
     assert.equal(code, 0)
     const { builtins, binaries } = loadedBy(stdout)
     assert.deepEqual(binaries, [], flag)
-    const idle = [...unused, 'vm', 'v8', ...(flag === '--version' ? ['child_process'] : [])]
+    const idle = [...unused, 'vm', 'v8']
     assert.deepEqual(
       builtins.filter((name) => idle.includes(name)),
       [],
@@ -56,7 +56,7 @@ test('a master without control API loads no http, and a worker that serves a lis
   const { builtins, binaries } = loadedBy(hornet.stdout)
   assert.equal(binaries.length, 1, 'the native core')
   assert.deepEqual(
-    builtins.filter((name) => [...unused, 'child_process'].includes(name)),
+    builtins.filter((name) => unused.includes(name)),
     [],
   )
 })
