@@ -264,7 +264,14 @@ void HttpConnection::Process(const char* data, size_t length) {
     return;
   }
   KeepInput(data + used, length - used);
-  WatchReadable(!is_blocked_ && !peer_ended_);
+  WatchReadable((!is_blocked_ || ReadsAhead()) && !peer_ended_);
+}
+
+// A request that waits for the one before it would hide the end of a peer that has left: whether it has is to be seen,
+// or what the application does for it goes on without end.
+bool HttpConnection::ReadsAhead() const {
+  return !is_receiving_body_ && tunnel_ == nullptr && !options_->tells_ends && input_length_ < kReadAheadBytesMax &&
+         host_->input_bytes < kInputBytesMax;
 }
 
 bool HttpConnection::CanTakeRequest() const {
@@ -839,7 +846,11 @@ void HttpConnection::HandleEnd() {
     return;
   }
   if (state_ == State::kClosing) return;
-  if (is_blocked_) return;
+  if (is_blocked_) {
+    // Those before it have as long as any whose peer has finished sending.
+    UpdateDeadline();
+    return;
+  }
   if (needs_proxy_header_) {
     // Whoever connects to see whether somebody listens says nothing; half a header is wrong.
     if (input_length_ > 0) host_->stats.proxy_malformed++;

@@ -44,6 +44,8 @@ constexpr uint32_t kOutHighBytes = 256 * 1024;
 constexpr uint64_t kDiscardBytesMax = 16 * 1024 * 1024;
 // To refuse a request must cost less: the server's own answers say that the connection closes when more is left.
 constexpr uint64_t kRefusedBytesMax = 256 * 1024;
+// Behind a request that has to wait so much more is read, to see whether the peer is still there.
+constexpr size_t kReadAheadBytesMax = 16 * 1024;
 // After the last answer the input is drained, so that it is not lost to a reset, at most for so long and so much.
 constexpr uint64_t kLingerMs = 2000;
 constexpr uint64_t kLingerBytesMax = 16 * 1024 * 1024;
@@ -250,6 +252,7 @@ class HttpConnection final : public Connection {
   void HandleReleased() override;
 
   void Process(const char* data, size_t length);
+  bool ReadsAhead() const;
   bool CanTakeRequest() const;
   // Each takes what it can from the input and returns the bytes used; *stop says that no more can be taken now.
   size_t TakeHead(const char* data, size_t length, bool* stop);

@@ -91,6 +91,26 @@ for (const [how, route] of [
   })
 }
 
+test('a client that leaves with a request behind the one under way, which waits for that', async () => {
+  const connection = await connect(hornet)
+  connection.write(Buffer.concat([message('GET', '/late/followed'), message('POST', '/late/following', {}, 'body')]))
+  await untilNow('followed', (events) => events !== undefined)
+  connection.destroy()
+  const events = JSON.parse((await get(hornet, '/seen/events/followed')).text)
+  assert.deepEqual([...events].sort(), ['req ECONNRESET', 'req aborted', 'req close', 'res close'])
+})
+
+test('a large request that waits behind another, and the end of its client behind that, come in good order', async () => {
+  const connection = await connect(hornet)
+  const body = Buffer.alloc(8 * 1024 * 1024, 'x')
+  connection.write(Buffer.concat([message('GET', '/hold/ahead'), message('POST', '/echo', {}, body)]))
+  connection.end()
+  while ((await get(hornet, '/seen/release/ahead')).text !== 'released');
+  assert.equal((await connection.readResponse()).text, 'ahead')
+  assert.ok((await connection.readResponse()).body.length >= body.length)
+  assert.equal((await connection.readToEnd()).length, 0)
+})
+
 test('a client that leaves by reset while the application does not read its body', async () => {
   const connection = await connect(hornet)
   // More than the server and the socket hold.
