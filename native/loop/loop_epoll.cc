@@ -18,8 +18,8 @@ namespace hornet {
 struct Loop::System {
   int epoll_fd = -1;
   int wake_fd = -1;
-  // Instead of a timeout of epoll_wait, which the kernel sets and takes back in each sleep: on a virtual machine each of
-  // these is a call to its host, a fifth of what a short connection costs. What is set here stays set over many sleeps.
+  // Instead of a timeout of epoll_wait, which the kernel sets and takes back in each sleep: on a virtual machine each
+  // of these is a call to its host, a fifth of what a short connection costs. This stays set over many sleeps.
   int alarm_fd = -1;
   uint64_t alarm_ms = UINT64_MAX;  // what it is set to, of Loop::now_ms()
   std::atomic<bool> is_woken{false};
