@@ -318,6 +318,8 @@ export const checks = [
     const { req, res, connection } = await stage.exchange(get)
     const closed = event(res, 'close')
     res.write('some')
+    // Newer versions of Node hold the head and the first bytes back for so long.
+    await new Promise(process.nextTick)
     req.socket.end()
     res.write('more')
     res.end()
