@@ -95,18 +95,19 @@ void Loop::Run() {
     ReadClock();
     TellFailed();
     for (int i = 0; i < events_; i++) {
-      auto* watch = static_cast<Watch*>(system->events[i].data.ptr);
-      const uint32_t events = system->events[i].events;
-      if (system->events[i].data.ptr == &system->alarm_fd) {
+      void* const source = system->events[i].data.ptr;
+      if (source == &system->alarm_fd) {
         system->alarm_ms = UINT64_MAX;
         continue;
       }
-      if (system->events[i].data.ptr == &system->wake_fd) {
+      if (source == &system->wake_fd) {
         // Before anything is looked at: who calls after this is heard of in another turn.
         system->is_woken.store(false);
         host_->HandleWake();
         continue;
       }
+      auto* watch = static_cast<Watch*>(source);
+      const uint32_t events = system->events[i].events;
       // Closed in this turn: it is released before the next.
       if (watch->is_closed()) continue;
       if ((events & EPOLLERR) != 0) {

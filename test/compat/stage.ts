@@ -238,6 +238,21 @@ export class Stage {
     return { served, connection, req, res }
   }
 
+  /** Two requests, sent at once, that the application has both and has not answered. */
+  async pipeline(bytes: Buffer): Promise<{ connection: RawConnection; first: ServerResponse; second: ServerResponse }> {
+    const responses: ServerResponse[] = []
+    const both = new Fact('second request')
+    const served = await this.serve((_req, res) => {
+      responses.push(res)
+      if (responses.length === 2) both.is()
+    })
+    const connection = await served.connect()
+    connection.write(bytes)
+    await both.known
+    const [first, second] = responses as [ServerResponse, ServerResponse]
+    return { connection, first, second }
+  }
+
   /**
    * Sends bytes and gives all that comes until the server closes, or only until it has answered 200: a request that is
    * one after all leaves its connection open.

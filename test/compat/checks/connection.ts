@@ -98,16 +98,7 @@ export const checks = [
   }),
 
   same('what a pipelined response that waits for its turn says of itself', async (stage) => {
-    const responses: ServerResponse[] = []
-    const both = new Fact('second request')
-    const served = await stage.serve((_req, res) => {
-      responses.push(res)
-      if (responses.length === 2) both.is()
-    })
-    const connection = await served.connect()
-    connection.write(Buffer.concat([get('/1'), get('/2')]))
-    await both.known
-    const [first, second] = responses as [ServerResponse, ServerResponse]
+    const { connection, first, second } = await stage.pipeline(Buffer.concat([get('/1'), get('/2')]))
     const log: string[] = []
     note(log, 'first', first, ['finish', 'close'])
     note(log, 'second', second, ['socket', 'finish', 'close'])

@@ -385,16 +385,7 @@ export const checks = [
   }),
 
   check('a corked response that waits for its turn holds nothing of the one before it back', async (stage) => {
-    const responses: ServerResponse[] = []
-    const both = new Fact('second request')
-    const served = await stage.serve((_req, res) => {
-      responses.push(res)
-      if (responses.length === 2) both.is()
-    })
-    const connection = await served.connect()
-    connection.write(Buffer.concat([get, get]))
-    await both.known
-    const [first, second] = responses as [ServerResponse, ServerResponse]
+    const { connection, first, second } = await stage.pipeline(Buffer.concat([get, get]))
     first.write('piece')
     second.cork()
     second.cork()
