@@ -597,8 +597,14 @@ export class ServerCore implements InboxHandler {
 
   /** As #flushFinished, for one that is listened to. */
   finish(res: Message, exchange: Exchange): void {
-    if (this.#emitFinish(res, exchange)) process.nextTick(() => this.#emitClose(res))
-    else this.#emitClose(res)
+    const isDumped = this.#noteFinish(res, exchange)
+    if (res._eventsCount === 0 && !isDumped) {
+      this.#emitClose(res)
+      return
+    }
+    // Asked for first: what listeners of 'finish' ask for comes behind the 'close', as Node has it.
+    process.nextTick(() => this.#emitClose(res))
+    if (res._eventsCount > 0) this.#guard(() => res.emit('finish'))
   }
 
   /** 'finish', and 'close' behind the ticks that are due then, as Node has it. @returns Whether ticks are due. */
@@ -607,10 +613,14 @@ export class ServerCore implements InboxHandler {
     this.#finished = this.#lastFinished = null
     let isHeard = false
     for (let each = first; each !== null; each = each.nextFinished) {
-      if (this.#emitFinish(each.res as Message, each)) isHeard = true
+      const res = each.res as Message
+      const isDumped = this.#noteFinish(res, each)
+      if (res._eventsCount === 0 && !isDumped) continue
+      if (!isHeard) process.nextTick(() => this.#closeFinished(first))
+      isHeard = true
+      if (res._eventsCount > 0) this.#guard(() => res.emit('finish'))
     }
-    if (isHeard) process.nextTick(() => this.#closeFinished(first))
-    else this.#closeFinished(first)
+    if (!isHeard) this.#closeFinished(first)
     return isHeard
   }
 
@@ -625,8 +635,8 @@ export class ServerCore implements InboxHandler {
     }
   }
 
-  /** @returns Whether anyone was told. */
-  #emitFinish(res: Message, exchange: Exchange): boolean {
+  /** What Node's own listener of 'finish' does. @returns Whether a body that nobody read was dumped. */
+  #noteFinish(res: Message, exchange: Exchange): boolean {
     // Where Node's own 'finish' notes it.
     if (kWritableFinished !== undefined) (res as unknown as Record<symbol, boolean>)[kWritableFinished] = true
     if (finishChannel.hasSubscribers) this.#publishFinish(res)
@@ -636,11 +646,9 @@ export class ServerCore implements InboxHandler {
     if (this.timed.size > 0) this.#endTimeout(exchange)
     const req = res.req as IncomingMessage & IncomingFields & { _dump(): void }
     // Someone may wait for its end; a body nobody reads must not stay.
-    const isDumped = !req._consumed && req._eventsCount > 0 && req.complete
+    const isDumped = !req._consumed && req._eventsCount > 0 && exchange.bodyEnded
     if (isDumped) this.#guard(() => req._dump())
-    const isHeard = res._eventsCount > 0
-    if (isHeard) this.#guard(() => res.emit('finish'))
-    return isHeard || isDumped
+    return isDumped
   }
 
   #emitClose(res: Message): void {
