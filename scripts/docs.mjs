@@ -123,9 +123,13 @@ function compatibilityPage() {
     '',
     '| area | check | why it differs |',
     '|---|---|---|',
-    ...differences.map(({ check, reason, until }) => {
+    ...differences.map(({ check, reason, since, until }) => {
       const [area, ...name] = check.split(': ')
-      return row([area, name.join(': '), until === undefined ? reason : `${reason} (Before Node ${until}.)`])
+      const versions = [
+        since === undefined ? '' : ` (From Node ${since} on.)`,
+        until === undefined ? '' : ` (Before Node ${until}.)`,
+      ]
+      return row([area, name.join(': '), reason + versions.join('')])
     }),
   ]
   return `${lines.join('\n')}\n`

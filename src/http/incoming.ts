@@ -5,13 +5,7 @@
  * they were.
  */
 import type { Buffer } from 'node:buffer'
-import {
-  CHUNK_FLAG_LAST,
-  CHUNK_FLAG_TRAILERS,
-  KIND_CONSUME,
-  methodNames,
-  REQUEST_FLAG_HTTP10,
-} from '../seam/records.js'
+import { CHUNK_FLAG_TRAILERS, KIND_CONSUME, methodNames, REQUEST_FLAG_HTTP10 } from '../seam/records.js'
 import { type Exchange, exchangeOf, kExchange } from './exchange.js'
 import { kHeadersCount } from './internals.js'
 import { areEmittersUsual, type Mould, mouldOf } from './mould.js'
@@ -133,7 +127,7 @@ function askForMore(exchange: Exchange): void {
   exchange.outbox.signal(KIND_CONSUME, exchange, taken)
 }
 
-/** A piece of a streamed body came. */
+/** A piece of a streamed body came, or its trailers. */
 export function pushBody(exchange: Exchange, flags: number, data: Buffer | null): void {
   const { req } = exchange
   if (req === null) return
@@ -153,7 +147,6 @@ export function pushBody(exchange: Exchange, flags: number, data: Buffer | null)
       else exchange.connection?.pause()
     }
   }
-  if ((flags & CHUNK_FLAG_LAST) !== 0) endBody(exchange)
 }
 
 /** The application reads a body that has not come yet, or listens for what becomes of it. */

@@ -310,6 +310,8 @@ export class ServerCore implements InboxHandler {
         endEmpty(req)
       } else {
         if (!req.destroyed) req.push(body)
+        // As between two callbacks of Node's parser: what listener and body have brought about goes before the end.
+        this.settle()
         endBody(exchange)
       }
     }
@@ -371,6 +373,9 @@ export class ServerCore implements InboxHandler {
         pushBody(exchange, flags, data)
       }
     })
+    if (exchange.isTunnel || (flags & CHUNK_FLAG_LAST) === 0) return
+    if (data !== null) this.settle()
+    this.#guard(() => endBody(exchange))
   }
 
   /** As Node closes a connection whose peer ends its side: what is not answered by now is cut off. */

@@ -12,7 +12,9 @@ import { areas, concurrency } from './suite.js'
 interface Difference {
   check: string
   reason: string
-  /** The first major version of Node on which there is none. */
+  /** The first major version of Node on which there is one. */
+  since?: number
+  /** The first major version of Node on which there is none any more. */
   until?: number
 }
 
@@ -47,7 +49,8 @@ for (const [area, checks] of areas) {
   describe(area, { concurrency }, () => {
     for (const one of checks) {
       const isDifferent = differences.some(
-        ({ check, until = nodeMajor + 1 }) => check === `${area}: ${one.name}` && nodeMajor < until,
+        ({ check, since = 0, until = nodeMajor + 1 }) =>
+          check === `${area}: ${one.name}` && nodeMajor >= since && nodeMajor < until,
       )
       test(isDifferent ? `${one.name} (differs)` : one.name, async () => {
         if (!isDifferent) return holds(one)
