@@ -92,8 +92,15 @@ function readEmpty(this: IncomingMessage): void {
   ;(this as unknown as IncomingFields)._consumed = true
   const exchange = exchangeOf(this)
   if (exchange === undefined || exchange.hasPushedEnd || !this.complete) return
+  pushEnd(exchange, this)
+  // Node's parser has pushed the end before anybody reads, and then any read, one of a stream that was paused meanwhile
+  // too, brings the 'end'. To a stream that flows it comes anyway.
+  if (this.readableFlowing !== true) this.read(0)
+}
+
+function pushEnd(exchange: Exchange, req: IncomingMessage): void {
   exchange.hasPushedEnd = true
-  this.push(null)
+  req.push(null)
 }
 
 /** The whole message was its head. */
@@ -101,7 +108,8 @@ export function endEmpty(req: IncomingMessage): void {
   req.complete = true
   // Someone reads already: no further read() may come that would ask for the end.
   const fields = req as unknown as IncomingFields
-  if (fields._consumed && !req.destroyed) readEmpty.call(req)
+  const exchange = exchangeOf(req)
+  if (fields._consumed && !req.destroyed && exchange !== undefined && !exchange.hasPushedEnd) pushEnd(exchange, req)
 }
 
 /** Reads of a request whose body is streamed: what the application took makes room for more. */
