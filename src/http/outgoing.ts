@@ -469,8 +469,8 @@ function end(this: Message, first?: unknown, second?: unknown, third?: unknown):
     this._trailer !== '' ||
     isBodyWanted(exchange, this.req) ||
     !isLeanBody(chunk) ||
-    // Someone wants to see what goes to the socket.
-    (exchange.connection !== null && Object.hasOwn(exchange.connection, 'write')) ||
+    // The application has ended or destroyed the socket, or someone wants to see what goes to it.
+    (exchange.connection !== null && (!exchange.connection.writable || Object.hasOwn(exchange.connection, 'write'))) ||
     (encoding && encoding !== 'utf8' && encoding !== 'utf-8')
   ) {
     takeRawRoad(this, exchange)
@@ -609,7 +609,7 @@ export function installOutgoing(): void {
       // The head is not on its way: this is an interim response (1xx). One whose turn has not come goes to the I/O thread
       // at once, which keeps it; here it would wait together with the head, and Node may put it behind that.
       // Nor does it wait in a corked socket, which would bring both in one piece.
-      const isInterim = !this._headerSent && !exchange.isOver
+      const isInterim = !this._headerSent && !exchange.isOver && !exchange.connection?.destroyed
       if (!isInterim || (holdsSocket(this, exchange) && exchange.connection?.writableCorked === 0)) {
         return node._writeRaw.apply(this, args)
       }
