@@ -574,7 +574,11 @@ export class ServerCore implements InboxHandler {
       return
     }
     connection.exchange = exchange
+    // On Node it has had its socket before the application saw it, and nobody hears of that.
+    const listeners = res.listenerCount('socket') > 0 ? res.rawListeners('socket') : []
+    if (listeners.length > 0) res.removeAllListeners('socket')
     res.assignSocket(connection as never)
+    for (const listener of listeners) res.on('socket', listener as () => void)
   }
 
   /** The lean road's end: events are owed, but not inside the application's call of end(). */
