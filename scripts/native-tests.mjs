@@ -8,7 +8,7 @@
 // native/ring and the pure parts of native/http; a *_thread_test.cc is built with the thread sanitizer, and without
 // native/http. Comments at its top may ask for more:
 //
-//   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv)
+//   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv, ssl)
 //   // args: test/http/vectors           arguments of the program, relative to the repository
 //   // defines: HORNET_LOOP_UV           macros, for the test itself and for native/loop
 //
@@ -25,7 +25,11 @@ const testFolder = join(root, 'test/native')
 const deadlineMs = 120_000
 const exitNoCompiler = 77
 
-const libraries = { uv: { header: 'uv.h', flag: '-luv', package: 'libuv1-dev' } }
+const libraries = {
+  uv: { header: 'uv.h', flags: ['-luv'], package: 'libuv1-dev' },
+  // By name, as in the process of Node.js: what is found there at run time need not be asked for here.
+  ssl: { header: 'openssl/ssl.h', flags: ['-Wl,--no-as-needed', '-lssl', '-lcrypto'], package: 'libssl-dev' },
+}
 // Of debug information the sanitizers' stacks show lines alone.
 const commonFlags = ['-std=c++20', '-g1', '-Wall', '-Wextra', '-fno-exceptions', '-fno-rtti', `-I${root}/native`]
 const sanitizers = {
@@ -134,7 +138,7 @@ async function buildAll(tests, compiler) {
 
   const links = tests.map((test) => {
     const inputs = test.sources.map((source) => objectOf(test, source))
-    const flags = test.libraries.map((library) => libraries[library].flag)
+    const flags = test.libraries.flatMap((library) => libraries[library].flags)
     const args = [...sanitizers[test.sanitizer], ...inputs, '-pthread', ...flags, '-o', test.program]
     return { inputs, output: test.program, args }
   })

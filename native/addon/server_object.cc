@@ -168,6 +168,13 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
   SetNumber(&proxy_errors, "malformed", totals.proxy_malformed);
   SetNumber(&proxy_errors, "timeout", totals.proxy_timeouts);
   object->Set("proxyErrors", proxy_errors);
+  Napi::Object tls = Napi::Object::New(env);
+  SetNumber(&tls, "handshakes", totals.tls_handshakes);
+  SetNumber(&tls, "resumed", totals.tls_resumed);
+  Napi::Object failures = Napi::Object::New(env);
+  for (uint32_t i = 0; i < kTlsFaults; i++) SetNumber(&failures, kTlsFaultNames[i], totals.tls_faults[i]);
+  tls.Set("failures", failures);
+  object->Set("tls", tls);
   Napi::Object connections = Napi::Object::New(env);
   for (uint32_t i = 0; i < kConnectionPhases; i++) {
     SetNumber(&connections, kConnectionPhaseNames[i], totals.connections[i]);
@@ -198,6 +205,30 @@ void AddDetails(Napi::Env env, const HttpTotals& totals, Napi::Object* object) {
     bounds.Set(i, Napi::Number::New(env, static_cast<double>(HistogramBound(i))));
   }
   object->Set("durationBoundsUs", bounds);
+}
+
+TlsOptions ReadTls(const Napi::Object& given) {
+  TlsOptions options;
+  Napi::Array certificates = given.Get("certificates").As<Napi::Array>();
+  for (uint32_t i = 0; i < certificates.Length(); i++) {
+    Napi::Object row = certificates.Get(i).As<Napi::Object>();
+    TlsCertificate certificate;
+    certificate.chain_pem = row.Get("chainPem").As<Napi::String>();
+    certificate.key_pem = row.Get("keyPem").As<Napi::String>();
+    Napi::Array names = row.Get("names").As<Napi::Array>();
+    for (uint32_t j = 0; j < names.Length(); j++) certificate.names.push_back(names.Get(j).As<Napi::String>());
+    options.certificates.push_back(std::move(certificate));
+  }
+  if (given.Get("clientCertificates").IsString()) {
+    std::string wanted = given.Get("clientCertificates").As<Napi::String>();
+    if (wanted == "optional") options.client_certificates = TlsOptions::ClientCertificates::kOptional;
+    if (wanted == "required") options.client_certificates = TlsOptions::ClientCertificates::kRequired;
+  }
+  if (given.Get("caPem").IsString()) options.ca_pem = given.Get("caPem").As<Napi::String>();
+  if (given.Get("ciphers").IsString()) options.ciphers = given.Get("ciphers").As<Napi::String>();
+  Napi::Value version = given.Get("minVersion");
+  options.needs_tls13 = version.IsString() && version.As<Napi::String>().Utf8Value() == "TLSv1.3";
+  return options;
 }
 
 Napi::Array BacklogsToArray(Napi::Env env, const std::vector<ListenerBacklog>& backlogs) {
@@ -236,6 +267,7 @@ Napi::Function ServerObject::Define(Napi::Env env) {
                          InstanceMethod<&ServerObject::SetReady>("setReady"),
                          InstanceMethod<&ServerObject::ReopenAccessLog>("reopenAccessLog"),
                          InstanceMethod<&ServerObject::ServeFiles>("serveFiles"),
+                         InstanceMethod<&ServerObject::SetTls>("setTls"),
                          InstanceMethod<&ServerObject::Stats>("stats"),
                          InstanceMethod<&ServerObject::ListRequests>("listRequests"),
                      });
@@ -275,6 +307,16 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
 
   if (options.Get("edge").IsObject()) ReadEdge(options.Get("edge").As<Napi::Object>(), &limits.edge);
 
+  std::shared_ptr<const TlsContext> tls;
+  if (options.Get("tls").IsObject()) {
+    std::string error;
+    tls = TlsContext::Make(ReadTls(options.Get("tls").As<Napi::Object>()), &error);
+    if (tls == nullptr) {
+      Napi::Error::New(env, error).ThrowAsJavaScriptException();
+      return;
+    }
+  }
+
   uint32_t io_threads = GetUint32(options, "ioThreads");
   Napi::Uint8Array io_control = options.Get("ioControl").As<Napi::Uint8Array>();
   CHECK(io_threads > 0 && io_control.ByteLength() >= size_t{io_threads} * kIoControlStride);
@@ -306,6 +348,7 @@ ServerObject::ServerObject(const Napi::CallbackInfo& info)
     }
     mailbox->waker.Wake();
   });
+  if (tls != nullptr) server_->SetTls(tls);
   if (options.Get("accessLog").IsObject()) {
     Napi::Object given_log = options.Get("accessLog").As<Napi::Object>();
     int fd = DuplicateFd(given_log.Get("fd").As<Napi::Number>().Int32Value());
@@ -496,6 +539,17 @@ Napi::Value ServerObject::ServeFiles(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value ServerObject::SetTls(const Napi::CallbackInfo& info) {
+  std::string error;
+  std::shared_ptr<const TlsContext> context = TlsContext::Make(ReadTls(info[0].As<Napi::Object>()), &error);
+  if (context == nullptr) {
+    Napi::Error::New(info.Env(), error).ThrowAsJavaScriptException();
+  } else {
+    server_->SetTls(context);
+  }
+  return info.Env().Undefined();
+}
+
 Napi::Value ServerObject::Stats(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   IoSnapshot snapshot = server_->Snapshot();
@@ -633,6 +687,7 @@ Napi::Function WorkerPort::Define(Napi::Env env) {
                          InstanceMethod<&WorkerPort::Unref>("unref"),
                          InstanceMethod<&WorkerPort::TakeBlock>("takeBlock"),
                          InstanceMethod<&WorkerPort::MakeBlock>("makeBlock"),
+                         InstanceMethod<&WorkerPort::TlsSession>("tlsSession"),
                          InstanceMethod<&WorkerPort::Close>("close"),
                      });
 }
@@ -760,6 +815,29 @@ Napi::Value WorkerPort::MakeBlock(const Napi::CallbackInfo& info) {
   out[0] = block->low();
   out[1] = block->high();
   return Napi::Number::New(info.Env(), block->length);
+}
+
+Napi::Value WorkerPort::TlsSession(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const SlabId connection{info[1].As<Napi::Number>().Uint32Value(), info[2].As<Napi::Number>().Uint32Value()};
+  auto session = server_->FindTlsSession(info[0].As<Napi::Number>().Uint32Value(), connection);
+  if (session == nullptr) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("protocol", session->protocol);
+  object.Set("cipher", session->cipher);
+  object.Set("cipherStandardName", session->cipher_standard_name);
+  object.Set("cipherVersion", session->cipher_version);
+  object.Set("servername", session->servername);
+  object.Set("alpnProtocol", session->alpn_protocol);
+  object.Set("isResumed", session->is_resumed);
+  object.Set("verifyError", session->verify_error);
+  Napi::Array certificates = Napi::Array::New(env, session->certificates.size());
+  for (uint32_t i = 0; i < session->certificates.size(); i++) {
+    const std::string& der = session->certificates[i];
+    certificates.Set(i, Napi::Buffer<char>::Copy(env, der.data(), der.size()));
+  }
+  object.Set("certificates", certificates);
+  return object;
 }
 
 Napi::Value WorkerPort::Close(const Napi::CallbackInfo&) {

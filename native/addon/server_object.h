@@ -50,6 +50,7 @@ class ServerObject : public Napi::ObjectWrap<ServerObject> {
   Napi::Value SetReady(const Napi::CallbackInfo& info);
   Napi::Value ReopenAccessLog(const Napi::CallbackInfo& info);
   Napi::Value ServeFiles(const Napi::CallbackInfo& info);
+  Napi::Value SetTls(const Napi::CallbackInfo& info);
   Napi::Value Stats(const Napi::CallbackInfo& info);
   Napi::Value ListRequests(const Napi::CallbackInfo& info);
 
@@ -101,6 +102,7 @@ class WorkerPort : public Napi::ObjectWrap<WorkerPort> {
   Napi::Value Unref(const Napi::CallbackInfo& info);
   Napi::Value TakeBlock(const Napi::CallbackInfo& info);
   Napi::Value MakeBlock(const Napi::CallbackInfo& info);
+  Napi::Value TlsSession(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   void Pump();
 

@@ -103,6 +103,7 @@ void HttpConnection::Start(const SocketAddress* peer, const SocketAddress* local
   } else if (has_ip && !EnterClient(peer_ip)) {
     return;
   }
+  if (host_->tls != nullptr && !needs_proxy_header_) Secure(host_->tls.get());
   if (options_->offers_connections) {
     BeginTunnel(kTunnelOffer, 0);
   } else {
@@ -149,15 +150,18 @@ void HttpConnection::ChooseAddress(const char* head_bytes) {
   host->request_address_length = address_length_;
   host->request_peer = address_text_;
   host->request_peer_length = peer_length_;
-  host->request_address_flags = 0;
+  host->request_address_flags = OwnFlags();
   const bool is_shown = host->edge.shows_forwarded;
   const bool is_wanted = is_shown || host->access != nullptr || host->sticky.kind == StickyRule::Kind::kIp ||
                          host->client_rate != nullptr;
   if (!is_peer_trusted_ || !is_wanted) return;
   // Also without such a field: the next request of the connection may have one, and be another client's.
-  if (is_shown) host->request_address_flags = kRequestForwarded;
   ForwardedClient client = ReadForwarded(host->head, head_bytes, host->edge.forwarded_from);
-  if (is_shown && client.scheme == ForwardedScheme::kHttps) host->request_address_flags |= kRequestEncrypted;
+  if (is_shown) {
+    const bool is_encrypted = client.scheme == ForwardedScheme::kUnsaid ? is_secure()
+                                                                        : client.scheme == ForwardedScheme::kHttps;
+    host->request_address_flags = kRequestForwarded | (is_encrypted ? kRequestEncrypted : 0u);
+  }
   if (!client.is_known) return;
   char* text = host->forwarded_text;
   size_t length = client.address.Write(text);
@@ -191,24 +195,13 @@ void HttpConnection::HandleReadable() {
 // True: there is more of a body, most likely, and it is wanted.
 bool HttpConnection::ReadOnce() {
   size_t kept = ignores_input_ ? 0 : input_length_;
-  const size_t wanted = host_->input_bytes < kInputBytesMax ? kReadBytes : kSmallReadBytes;
+  // What a TLS record holds comes all at once, and has taken its memory by then.
+  const size_t wanted = host_->input_bytes < kInputBytesMax || is_secure() ? kReadBytes : kSmallReadBytes;
   const bool is_streaming = is_receiving_body_ && body_exchange_ != nullptr && body_exchange_->is_streaming;
   char* buffer = is_streaming && kept == 0 && wanted == kReadBytes ? host_->BodyBuffer() : host_->read_buffer;
   if (kept > 0) std::memcpy(buffer, input_, kept);
   size_t count = 0;
-  switch (Receive(buffer + kept, wanted, &count)) {
-    case IoStatus::kAgain:
-      return false;
-    case IoStatus::kFailed:
-      abort_reason_ = kAbortReset;
-      Abort();
-      return false;
-    case IoStatus::kEnd:
-      HandleEnd();
-      return false;
-    case IoStatus::kOk:
-      break;
-  }
+  if (!HandleStatus(Receive(buffer + kept, wanted, &count))) return false;
   host_->body_block_length = static_cast<uint32_t>(count);
   host_->stats.bytes_read += count;
   bytes_read_ += count;
@@ -237,7 +230,56 @@ bool HttpConnection::ReadOnce() {
   Process(buffer, length);
   if (state_ != State::kOpen) return false;
   UpdateDeadline();
-  return count == wanted && is_receiving_body_ && is_reading();
+  return was_full() && is_receiving_body_ && is_reading();
+}
+
+bool HttpConnection::HandleStatus(IoStatus status) {
+  if (TakeEstablished()) NoteSession();
+  switch (status) {
+    case IoStatus::kAgain:
+      return false;
+    case IoStatus::kFailed:
+      if (has_failed_handshake()) {
+        host_->stats.tls_faults[static_cast<uint32_t>(fault())]++;
+        // It has yet to read why.
+        DropFrom(first_);
+        FinishClosing();
+        return false;
+      }
+      abort_reason_ = kAbortReset;
+      Abort();
+      return false;
+    case IoStatus::kEnd:
+      HandleEnd();
+      return false;
+    case IoStatus::kOk:
+      return true;
+  }
+  return false;
+}
+
+void HttpConnection::NoteSession() {
+  TlsSession made = session();
+  host_->stats.tls_handshakes++;
+  if (made.is_resumed) host_->stats.tls_resumed++;
+  host_->tls_sessions.Put(id, std::move(made));
+}
+
+void HttpConnection::BeginTls(const char* data, size_t length) {
+  DropInput();
+  Secure(host_->tls.get());
+  WatchReadable(true);
+  if (length == 0) return;
+  if (length > kTlsWireBytesMax) {
+    // Before it has heard a word of ours a client has one to three KiB to say.
+    host_->stats.tls_faults[static_cast<uint32_t>(TlsFault::kMalformed)]++;
+    CloseNow();
+    return;
+  }
+  char* wire = host_->tls->buffers.wire;
+  std::memcpy(wire, data, length);
+  size_t count = 0;
+  if (HandleStatus(Decrypt(wire, length, host_->read_buffer, &count))) Process(host_->read_buffer, count);
 }
 
 void HttpConnection::Process(const char* data, size_t length) {
@@ -245,8 +287,20 @@ void HttpConnection::Process(const char* data, size_t length) {
   bool stop = false;
   is_blocked_ = false;
   while (!stop && used < length && state_ == State::kOpen && !ignores_input_) {
-    if (needs_proxy_header_) {
+    if (is_plain_http()) {
+      host_->stats.tls_faults[static_cast<uint32_t>(TlsFault::kPlainHttp)]++;
+      if (tunnel_ != nullptr) {
+        Abort();
+        return;
+      }
+      RefuseHead(400, data, length);
+      used = length;
+    } else if (needs_proxy_header_) {
       used += TakeProxyHeader(data + used, length - used, &stop);
+      if (!needs_proxy_header_ && state_ == State::kOpen && host_->tls != nullptr) {
+        BeginTls(data + used, length - used);
+        return;
+      }
     } else if (tunnel_ != nullptr) {
       used += TakeTunnel(data + used, length - used, &stop);
     } else if (is_receiving_body_) {
@@ -401,7 +455,7 @@ void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault, uint64_t stick
   const bool has_head = reason == kTunnelUpgrade || reason == kTunnelConnect;
   const char* address = has_head ? host_->request_address : address_text_;
   const uint32_t address_length = has_head ? host_->request_address_length : address_length_;
-  exchange->flags = kRequestTunnel | kRequestBodyStreamed | (has_head ? host_->request_address_flags : 0u);
+  exchange->flags = kRequestTunnel | kRequestBodyStreamed | (has_head ? host_->request_address_flags : OwnFlags());
   exchange->reason = reason;
   exchange->sticky_key = sticky_key;
   exchange->fault = fault;
@@ -1100,7 +1154,7 @@ void HttpConnection::Destroy() {
   if (state_ == State::kClosed) return;
   // What is already queued is sent first, as far as the socket takes it at once.
   size_t written = 0;
-  if (!out.empty()) Connection::Flush(&host_->pool, &written);
+  if (!out.empty()) SecureConnection::Flush(&host_->pool, &written);
   host_->stats.bytes_written += written;
   bytes_written_ += written;
   SettleWritten();
@@ -1281,7 +1335,7 @@ void HttpConnection::DropFrom(Exchange* exchange) {
 void HttpConnection::Flush() {
   if (state_ == State::kClosed || state_ == State::kLingering) return;
   size_t written = 0;
-  IoStatus status = Connection::Flush(&host_->pool, &written, state_ == State::kClosing);
+  IoStatus status = SecureConnection::Flush(&host_->pool, &written, state_ == State::kClosing);
   host_->stats.bytes_written += written;
   bytes_written_ += written;
   SettleWritten();
@@ -1416,7 +1470,8 @@ void HttpConnection::Abort() {
 void HttpConnection::FinishClosing() {
   // In any case: what Flush() wrote last may wait for it, and closing with input unread would throw it away.
   ShutdownWrite();
-  if (peer_ended_ || (sends_no_more_ && !needs_linger_ && input_length_ == 0)) {
+  // With TLS it has an end of its own to send.
+  if (peer_ended_ || (sends_no_more_ && !needs_linger_ && input_length_ == 0 && !is_secure())) {
     CloseNow();
     return;
   }
@@ -1457,7 +1512,8 @@ void HttpConnection::CloseNow() {
   host_->wheel.Cancel(&timer);
   if (!is_told) host_->HandleConnectionClosed(this);
   watchers.clear();
-  Connection::Close(&host_->pool);
+  if (is_secure()) host_->tls_sessions.Drop(id);
+  SecureConnection::Close(&host_->pool);
 }
 
 void HttpConnection::HandleReleased() { host_->ReleaseConnection(this); }
@@ -1493,7 +1549,8 @@ bool HttpConnection::Yield() {
 void HttpConnection::NoteTaken(bool waits, size_t written) {
   const uint64_t now = host_->now_us;
   const uint64_t untaken = UntakenBytes(fd());
-  const uint64_t taken = bytes_written_ > untaken ? bytes_written_ - untaken : 0;
+  const uint64_t sent = is_secure() ? wire_bytes() : bytes_written_;
+  const uint64_t taken = sent > untaken ? sent - untaken : 0;
   if (write_looked_us_ != 0) write_spent_us_ += now - write_looked_us_;
   write_looked_us_ = waits ? now : 0;
   // Over a unix socket the kernel counts its own pieces, too, and so what was taken may seem to shrink.

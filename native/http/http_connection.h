@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/atomic.h"
@@ -18,13 +19,14 @@
 #include "http/head_parser.h"
 #include "http/http_stats.h"
 #include "http/response_encoder.h"
+#include "http/secure_connection.h"
 #include "http/sticky.h"
 #include "loop/timer_wheel.h"
 #include "net/address.h"
 #include "net/client_connections.h"
 #include "net/client_rate.h"
-#include "net/connection.h"
 #include "ring/records.h"
+#include "tls/tls_sessions.h"
 
 namespace hornet {
 
@@ -175,6 +177,8 @@ class HttpHost {
   char forwarded_text[kAddressTextBytesMax];
   EdgeOptions edge;
   FileService* files = nullptr;  // null: none are served
+  std::unique_ptr<TlsHost> tls;  // null: connections are not under TLS
+  TlsSessions tls_sessions;
   char* read_buffer = nullptr;   // shared by all connections of the thread
   size_t read_buffer_bytes = 0;
   Block* body_block = nullptr;   // where bodies are read that go on as they are; null: it is to be made
@@ -193,7 +197,7 @@ class HttpHost {
   ~HttpHost() = default;
 };
 
-class HttpConnection final : public Connection {
+class HttpConnection final : public SecureConnection {
  public:
   HttpConnection(SlabId slab_id, HttpHost* host, uint32_t listener, const ListenerOptions* options)
       : id(slab_id), listener_index(listener), host_(host), options_(options) {}
@@ -247,6 +251,8 @@ class HttpConnection final : public Connection {
 
   void HandleReadable() override;
   bool ReadOnce();
+  // What came of a read; false: there is nothing to go on with.
+  bool HandleStatus(IoStatus status);
   void HandleWritable() override;
   void HandleFailed() override;
   void HandleReleased() override;
@@ -258,6 +264,9 @@ class HttpConnection final : public Connection {
   size_t TakeHead(const char* data, size_t length, bool* stop);
   size_t TakeBody(const char* data, size_t length, bool* stop);
   size_t TakeProxyHeader(const char* data, size_t length, bool* stop);
+  // TLS begins behind the PROXY header, with bytes that came together with it.
+  void BeginTls(const char* data, size_t length);
+  void NoteSession();
   size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
   void SetPeer(const IpAddress* peer);
@@ -265,6 +274,8 @@ class HttpConnection final : public Connection {
   bool EnterClient(const IpAddress& peer);
   // Whether the client of the head just parsed sends too many requests; those that are not are counted.
   bool IsOverRate();
+  // What a request is flagged with for the connection it came over (RequestFlag).
+  uint32_t OwnFlags() const { return is_secure() ? kRequestEncrypted : 0u; }
   // Sets the host's request_address for the head just parsed.
   void ChooseAddress(const char* head_bytes);
   // True when the path is one of ours and was answered.

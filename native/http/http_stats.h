@@ -11,6 +11,7 @@
 #include "base/methods.h"
 #include "http/body_decoder.h"
 #include "http/head_parser.h"
+#include "tls/tls_fault.h"
 
 namespace hornet {
 
@@ -67,6 +68,9 @@ struct HttpStatsOf {
   Number proxy_forbidden = {};  // connections without a right to speak the PROXY protocol, or that spoke it wrong, ...
   Number proxy_malformed = {};
   Number proxy_timeouts = {};   // ... or too slowly
+  Number tls_handshakes = {};
+  Number tls_resumed = {};      // among those
+  Number tls_faults[kTlsFaults] = {};  // handshakes that came to nothing, but for those whose client left
   Number rejected[kRejectedCount] = {};
   Number head_faults[kHeadFaults] = {};
   Number body_faults[kBodyFaults] = {};

@@ -70,6 +70,24 @@ IoStatus Connection::Flush(ChunkPool* pool, size_t* written, bool is_last) {
   return IoStatus::kOk;
 }
 
+IoStatus Connection::Send(const char* data, size_t length, size_t* written, bool is_last) {
+  const int flags = kSendFlags | (is_last ? kMoreFlag : 0);
+  size_t sent = 0;
+  while (sent < length) {
+    ssize_t count = send(fd(), data + sent, length - sent, flags);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return IoStatus::kFailed;
+      WatchWritable(true);
+      return IoStatus::kAgain;
+    }
+    sent += static_cast<size_t>(count);
+    *written += static_cast<size_t>(count);
+  }
+  WatchWritable(false);
+  return IoStatus::kOk;
+}
+
 void Connection::ShutdownWrite() { shutdown(fd(), SHUT_WR); }
 
 void Connection::SetReset() {

@@ -25,6 +25,8 @@ class Connection : public Watch {
   // Writes what `out` holds. kOk: all of it; kAgain: the rest waits for HandleWritable(); kFailed: the peer is gone.
   // `is_last`: ShutdownWrite() follows at once when it is kOk, and the end then travels in the last segment.
   IoStatus Flush(ChunkPool* pool, size_t* written, bool is_last = false);
+  // The same for bytes that are not in `out`.
+  IoStatus Send(const char* data, size_t length, size_t* written, bool is_last = false);
   void ShutdownWrite();
   // A reset instead of an orderly end, when the answer was cut short and the peer must not take it for whole.
   void SetReset();

@@ -901,6 +901,11 @@ void IoThread::CloseListener(uint32_t listener_index) {
   }
 }
 
+void IoThread::SetTls(std::shared_ptr<const TlsContext> context) {
+  if (tls == nullptr) tls = std::make_unique<TlsHost>();
+  tls->context = std::move(context);
+}
+
 void IoThread::ServeFiles(std::shared_ptr<const FileSettings> settings) {
   if (file_server_ == nullptr) {
     if (settings->mounts.empty()) return;

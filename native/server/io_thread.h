@@ -105,12 +105,16 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   void Wake() { loop.Wake(); }
   // From any thread: adds what this one has counted, and how it stood at the end of its last turn.
   void AddTo(IoSnapshot* sum) const;
+  // From any thread: of an open connection; null: it is none, or not under TLS.
+  std::shared_ptr<const TlsSession> FindTlsSession(SlabId connection) { return tls_sessions.Find(connection); }
 
   // The following run on the thread itself, through Post().
   void AddListener(uint32_t listener_index, int fd, bool is_tcp);
   // For the connections that the listener has and will have.
   void ConfigureListener(uint32_t listener_index, const ListenerOptions& options);
   void CloseListener(uint32_t listener_index);
+  // For connections from now on.
+  void SetTls(std::shared_ptr<const TlsContext> context);
   // For requests from now on.
   void ServeFiles(std::shared_ptr<const FileSettings> settings);
   void AddWorker(std::shared_ptr<WorkerSlot> slot);

@@ -39,6 +39,10 @@ class Server {
   void SetReady(bool is_ready) { shared_.is_ready.store(is_ready, std::memory_order_relaxed); }
   // Requests for files below these folders are answered by the I/O threads, from now on.
   void ServeFiles(FileSettings settings);
+  // For connections from now on.
+  void SetTls(const std::shared_ptr<const TlsContext>& context) {
+    PostAll([=](IoThread* thread) { thread->SetTls(context); });
+  }
   // Takes `fd`, unless there is no access log.
   bool ReopenAccessLog(int fd);
   // The listener's index, or a negative errno. After Start() it accepts at once.
@@ -80,6 +84,9 @@ class Server {
   // From a worker's thread.
   std::shared_ptr<WorkerSlot> FindWorker(uint32_t worker_id);
   void Wake(uint32_t io_thread) { threads_[io_thread]->Wake(); }
+  std::shared_ptr<const TlsSession> FindTlsSession(uint32_t io_thread, SlabId connection) {
+    return threads_[io_thread]->FindTlsSession(connection);
+  }
   uint32_t io_threads() const { return static_cast<uint32_t>(threads_.size()); }
 
  private:

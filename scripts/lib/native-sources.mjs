@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { root } from './addon.mjs'
 
 /** The parts of native/http that see more than native/base (STYLE: the pure ones can be tested and fuzzed alone). */
-const impureHttp = ['http_connection.cc']
+const impureHttp = ['http_connection.cc', 'secure_connection.cc']
 
 /** The .cc files of one folder of native/, relative to the repository. */
 export function sourcesOf(folder) {

@@ -180,6 +180,16 @@ export interface NativeStats {
   connectionsClosed: { room: number; client_limit: number }
   /** Connections closed over the PROXY protocol: from a peer that may not speak it, spoken wrong, or too slowly. */
   proxyErrors: { forbidden: number; malformed: number; timeout: number }
+  /**
+   * Of connections with TLS: handshakes that were completed, those among them that resumed a session, and those that
+   * were not, by why: no common version or cipher, the client's certificate (or its judgement of ours), HTTP without
+   * TLS, or anything else that was no such handshake. A client that leaves before the end of one is in none of these.
+   */
+  tls: {
+    handshakes: number
+    resumed: number
+    failures: Record<'protocol' | 'certificate' | 'plain_http' | 'malformed', number>
+  }
   /** Open connections by what they are doing. */
   connections: Record<'new' | 'reading' | 'handling' | 'writing' | 'idle' | 'closing' | 'tunnel', number>
   /**
@@ -258,6 +268,11 @@ export interface NativeServer {
   serveFiles(files: NativeFiles): void
   /** Lines go there from now on; the caller closes `fd`. Nothing happens without an access log. */
   reopenAccessLog(fd: number): void
+  /**
+   * For connections that are accepted from now on; the server must have been made with `tls`. Throws an Error that says
+   * what OpenSSL cannot use, and nothing has changed then.
+   */
+  setTls(tls: NativeTls): void
   stats(): NativeStats
   /**
    * A `requests` event follows from each I/O thread, with the oldest `countMax` of those in flight there; with a
@@ -329,12 +344,53 @@ export interface NativeEdge {
   healthPrefix: string | undefined
 }
 
+/** TLS on all listeners. Certificates and keys are PEM text. */
+export interface NativeTls {
+  /** The first serves clients that name no host, or one that no other is for. */
+  certificates: readonly {
+    /** The certificate, then those that it is signed by. */
+    chainPem: string
+    /** Not encrypted. */
+    keyPem: string
+    /** Host names in lower case that it is for; `*.example.com` stands for one label. Empty: the default only. */
+    names: readonly string[]
+  }[]
+  /** Of `optional` certificates, one that does not verify is told to the application. Default none. */
+  clientCertificates?: 'none' | 'optional' | 'required'
+  /** Whose certificates clients may have. */
+  caPem?: string
+  /** Names or an OpenSSL cipher string for TLS 1.2, and `TLS_...` names for TLS 1.3, separated by colons. */
+  ciphers?: string
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+}
+
+/** What a handshake agreed on, and who the client is. */
+export interface NativeTlsSession {
+  /** `TLSv1.3` */
+  protocol: string
+  /** OpenSSL's name of the cipher, its name in the standard, and the first protocol version that has it. */
+  cipher: string
+  cipherStandardName: string
+  cipherVersion: string
+  /** The host that the client named; empty: none. */
+  servername: string
+  /** `http/1.1` when the client offered protocols, otherwise empty. */
+  alpnProtocol: string
+  isResumed: boolean
+  /** X509 verification result as Node names it (`UNABLE_TO_VERIFY_LEAF_SIGNATURE`); empty: it verified, or was not asked for. */
+  verifyError: string
+  /** DER, the client's own first; empty: it gave none. */
+  certificates: Buffer[]
+}
+
 export interface NativeServerOptions {
   ioThreads: number
   /** Typed array over the I/O control words: `ioThreads * IO_CONTROL_STRIDE` bytes. */
   ioControl: Uint8Array
   limits: NativeLimits
   edge?: NativeEdge
+  /** Without it listeners speak HTTP as it is. What `createServer` throws is as with `setTls`. */
+  tls?: NativeTls
   /** The core writes to a descriptor of its own; this one stays the caller's to close. */
   accessLog?: NativeAccessFormat & { fd: number }
   onEvent: (event: NativeEvent) => void
@@ -362,6 +418,8 @@ export interface WorkerPort {
    * `out` as two 32-bit halves. Returns the bytes in it.
    */
   makeBlock(data: Uint8Array | string, out: Uint32Array): number
+  /** Of a connection of I/O thread `index`; null when it has no TLS, or is closed. */
+  tlsSession(index: number, connectionIndex: number, connectionGeneration: number): NativeTlsSession | null
   /** Lets the event loop end. */
   close(): void
 }

@@ -1,22 +1,36 @@
 // The native server whole, sockets and threads included, without a JavaScript engine, under the address,
 // undefined-behaviour and leak sanitizers. What the bytes on the wire should be is told by the tests of the command;
 // here it is memory that counts, and that everything comes to its end.
-// links: uv loop net static server http
+// links: uv ssl loop net tls static server http
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <condition_variable>
 #include <mutex>
 #include <random>
 
 #include "harness.h"
 #include "stand_in_worker.h"
+#include "tls_identity.h"
 
 namespace hornet {
 
 constexpr int kDeadlineMs = 20'000;
+
+#ifdef HORNET_TEST_TLS
+inline std::shared_ptr<const TlsContext> ContextForTests() {
+  static const auto identity = MakeIdentity("a.test");
+  TlsOptions options;
+  options.certificates.push_back({identity->pem, identity->key_pem, {}});
+  std::string error;
+  auto context = TlsContext::Make(options, &error);
+  EXPECT_EQ(error, "");
+  return context;
+}
+#endif
 
 // A server of two I/O threads on a port of the kernel's choice.
 class ServerUnderTest {
@@ -34,6 +48,9 @@ class ServerUnderTest {
     ListenerOptions options;
     options.limits = limits.http;
     EXPECT(server_->Listen(spec, options, &address_) >= 0);
+#ifdef HORNET_TEST_TLS
+    server_->SetTls(ContextForTests());
+#endif
     EXPECT_EQ(server_->Start(), 0);
     for (uint32_t i = 0; i < workers; i++) AddWorker();
   }
@@ -90,10 +107,45 @@ class ServerUnderTest {
   std::vector<std::unique_ptr<StandInWorker>> workers_;
 };
 
+// The bytes of one connection, as they are or under TLS; used by one thread.
+class Wire {
+ public:
+  explicit Wire(int fd) : fd_(fd) {
+#ifdef HORNET_TEST_TLS
+    static SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+    // OpenSSL writes with no way to say that it is not to be sent.
+    static const auto old = signal(SIGPIPE, SIG_IGN);
+    EXPECT(old != SIG_ERR);
+    ssl_ = SSL_new(context);
+    SSL_set_fd(ssl_, fd);
+    SSL_set_connect_state(ssl_);
+#endif
+  }
+  ~Wire() { SSL_free(ssl_); }
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  bool has_more() const { return ssl_ != nullptr && SSL_pending(ssl_) > 0; }
+  ssize_t Send(const char* data, size_t length) {
+    return ssl_ == nullptr ? send(fd_, data, length, MSG_NOSIGNAL) : SSL_write(ssl_, data, static_cast<int>(length));
+  }
+  ssize_t Receive(char* data, size_t room) {
+    return ssl_ == nullptr ? recv(fd_, data, room, 0) : SSL_read(ssl_, data, static_cast<int>(room));
+  }
+  void End() {
+    if (ssl_ != nullptr) SSL_shutdown(ssl_);
+    shutdown(fd_, SHUT_WR);
+  }
+
+ private:
+  const int fd_;
+  SSL* ssl_ = nullptr;
+};
+
 // One connection, used by one thread.
 class Client {
  public:
-  explicit Client(const SocketAddress& address) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Client(const SocketAddress& address) : fd_(socket(AF_INET, SOCK_STREAM, 0)), wire_(fd_) {
     is_connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&address.storage), address.length) == 0;
     EXPECT(is_connected_);
   }
@@ -109,12 +161,12 @@ class Client {
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     Close();
   }
-  void End() { shutdown(fd_, SHUT_WR); }
+  void End() { wire_.End(); }
 
   // False when the server has closed.
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = wire_.Send(bytes.data(), bytes.size());
       if (sent <= 0) return false;
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -144,18 +196,19 @@ class Client {
  private:
   bool Receive(std::string* text) {
     pollfd ready = {fd_, POLLIN, 0};
-    if (poll(&ready, 1, kDeadlineMs) != 1) {
+    if (!wire_.has_more() && poll(&ready, 1, kDeadlineMs) != 1) {
       EXPECT(!"bytes or an end in time");
       return false;
     }
     char bytes[16384];
-    const ssize_t count = recv(fd_, bytes, sizeof(bytes), 0);
+    const ssize_t count = wire_.Receive(bytes, sizeof(bytes));
     if (count <= 0) return false;
     text->append(bytes, static_cast<size_t>(count));
     return true;
   }
 
   int fd_;
+  Wire wire_;
   bool is_connected_ = false;
 };
 

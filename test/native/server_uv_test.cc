@@ -1,4 +1,4 @@
 // The server on the loop of other systems.
-// links: uv loop net static server http
+// links: uv ssl loop net tls static server http
 // defines: HORNET_LOOP_UV
 #include "server_test.cc"

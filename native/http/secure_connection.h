@@ -1,0 +1,93 @@
+// A connection that may be under TLS: what is above it reads and writes the bytes of HTTP either way.
+//
+// Without TLS each call is that of Connection. With it, bytes leave `out` only once the kernel has taken all of the
+// records they were sealed in: until then they count as unwritten, as without TLS those do that the kernel has not
+// taken.
+//
+// Thread, owner, life: as Connection. Bounds: at most kSealBytesMax of `out` are sealed at a time; what the kernel does
+// not take of them is kept, and so are answers to the handshake, together no more than kParkedBytesMax.
+#ifndef HORNET_HTTP_SECURE_CONNECTION_H_
+#define HORNET_HTTP_SECURE_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "net/connection.h"
+#include "tls/tls_stream.h"
+
+namespace hornet {
+
+constexpr size_t kSealBytesMax = 64 * 1024;
+// A peer that reads nothing and has us answer all the same (with KeyUpdate) is cut off beyond it.
+constexpr size_t kParkedBytesMax = 256 * 1024;
+
+// What an I/O thread has for all of its connections when it speaks TLS.
+struct TlsHost {
+  std::shared_ptr<const TlsContext> context;  // for connections from now on
+  TlsBuffers buffers;
+};
+
+class SecureConnection : public Connection {
+ public:
+  // From now on it is under TLS.
+  void Secure(TlsHost* host);
+  bool is_secure() const { return tls_ != nullptr; }
+
+  // As Connection's; `buffer` needs room for kTlsPlainBytesMax when it is secure.
+  IoStatus Receive(char* buffer, size_t capacity, size_t* length);
+  // The same for bytes of the wire that were read already, kTlsWireBytesMax at most.
+  IoStatus Decrypt(const char* data, size_t data_length, char* buffer, size_t* length);
+  IoStatus Flush(ChunkPool* pool, size_t* written, bool is_last = false);
+  void ShutdownWrite();
+  void SetReset();
+  void Close(ChunkPool* pool);
+  // Bytes that the kernel has taken, of the wire.
+  uint64_t wire_bytes() const { return wire_bytes_; }
+  // The last read filled what it was given: there is more, most likely.
+  bool was_full() const { return was_full_; }
+
+  // With TLS. True once, when the handshake is done.
+  bool TakeEstablished();
+  TlsSession session() const { return tls_->stream->Describe(); }
+  // The handshake came to nothing; the peer was told why, and what else it sends may be read and thrown away.
+  bool has_failed_handshake() const { return tls_ != nullptr && tls_->has_failed_handshake; }
+  TlsFault fault() const { return tls_->stream->fault(); }
+  // It does not speak TLS at all, but HTTP: it is no longer secure, and what it sent was received as it is.
+  bool is_plain_http() const { return is_plain_http_; }
+
+ protected:
+  ~SecureConnection() = default;
+
+ private:
+  struct Tls {
+    TlsHost* host;
+    std::unique_ptr<TlsStream> stream;
+    std::unique_ptr<char[]> parked;  // sealed bytes that the kernel has not taken
+    uint32_t parked_length = 0;      // bytes
+    uint32_t parked_sent = 0;        // bytes of them that it has
+    uint32_t sealed_bytes = 0;       // of `out`, from its front: in what is sent or parked
+    bool has_started = false;        // something came
+    bool was_told = false;           // of its handshake
+    bool has_failed_handshake = false;
+    bool has_failed = false;
+    bool has_peer_ended = false;     // by close_notify
+    bool has_ended = false;          // and so have we
+    bool is_reset = false;
+  };
+
+  IoStatus FlushSealed(ChunkPool* pool, size_t* written, bool is_last);
+  // Seals what `out` holds, kSealBytesMax at most, and sends it.
+  bool Seal(bool is_last);
+  // Sends what was parked, and then what OpenSSL has to say; what is not taken is parked.
+  IoStatus SendSealed(bool is_last);
+  bool Park(const char* data, size_t length);
+
+  std::unique_ptr<Tls> tls_;
+  uint64_t wire_bytes_ = 0;
+  bool is_plain_http_ = false;
+  bool was_full_ = false;
+};
+
+}  // namespace hornet
+
+#endif  // HORNET_HTTP_SECURE_CONNECTION_H_
