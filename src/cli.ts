@@ -76,7 +76,9 @@ async function main(words: string[], env: NodeJS.ProcessEnv): Promise<number> {
     return master.statusOf(findings)
   }
   if (settings.checkConfig) {
-    await master.checkApplication(configuration, addon)
+    for (const warning of await master.checkApplication(configuration, addon)) {
+      process.stderr.write(`hornet: ${warning}\n`)
+    }
     process.stderr.write(`hornet: the settings are well, and ${configuration.app.path} can be loaded\n`)
     return 0
   }

@@ -42,6 +42,8 @@ export interface WorkerData {
   gracefulTimeoutMs: number
   /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */
   keepAliveMs: number
+  /** With --certfile: all listeners speak TLS; whether clients are asked for a certificate. */
+  clientCertificates: 'none' | 'optional' | 'required' | undefined
   /** `hornet doctor`: tell what the application does while it is loaded. */
   examine?: true
 }

@@ -2,7 +2,7 @@
  * The shape of a config file, derived from the table of settings.
  */
 import type { Hooks } from './hooks.js'
-import type { RepeatableSetting, SettingKey, SingleSetting, settingsTable } from './settings.js'
+import type { RepeatableSetting, SettingKey, Settings, SingleSetting, settingsTable } from './settings.js'
 
 type Row<Key extends SettingKey> = (typeof settingsTable)[Key]
 
@@ -36,13 +36,17 @@ type Options = {
 }
 
 /** What `hornet.config.ts` (or `.mts`, `.mjs`, `.cjs`, `.js`, `.json`) exports by default. */
-export interface Config extends Omit<Options, 'env' | 'static'>, Hooks {
+export interface Config extends Omit<Options, 'env' | 'static' | 'sni' | 'certReqs'>, Hooks {
   /** The application, `path` or `path:export`, when the command line names none. */
   app?: string
   /** Variables for the environment of the application. */
   env?: Readonly<Record<string, string>> | readonly string[]
   /** Folders of files by the path they are served below: `{ '/assets': 'public' }`. */
   static?: Readonly<Record<string, string>> | readonly string[]
+  /** Certificates by host name, `{ 'www.example.com': 'cert.pem,key.pem' }`, or as on a command line. */
+  sni?: Readonly<Record<string, string>> | string | readonly string[]
+  /** Whether clients show a certificate; the numbers are those of Gunicorn. */
+  certReqs?: Settings['certReqs'] | 0 | 1 | 2
 }
 
 /** Returns what it is given, with its type checked: `export default defineConfig({ workers: 4 })`. */

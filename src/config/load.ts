@@ -165,6 +165,7 @@ function checkTogether(settings: Settings, origins: Origins): void {
   if (maxWorkers === 0 && origins.minWorkers !== 'default') {
     throw new HornetError('ERR_HORNET_CONFIG', '--min-workers means nothing without --max-workers')
   }
+  checkTls(settings, origins)
   if (settings.limitRequestRate === 0 && settings.limitRequestBurst !== 0) {
     throw new HornetError('ERR_HORNET_CONFIG', '--limit-request-burst means nothing without --limit-request-rate')
   }
@@ -180,6 +181,27 @@ function checkTogether(settings: Settings, origins: Origins): void {
       `--min-workers (${minWorkers}) is more than --max-workers (${maxWorkers})`,
     )
   }
+}
+
+function checkTls({ certfile, certReqs, caCerts, sni }: Settings, origins: Origins): void {
+  if (certfile === undefined) {
+    const stray = settingEntries.find(([key, { group }]) => group === 'TLS' && origins[key] !== 'default')
+    if (stray === undefined) return
+    throw new HornetError('ERR_HORNET_CONFIG', `${stray[1].flag} means nothing without --certfile`)
+  }
+  if (certReqs !== 'none' && caCerts === undefined) {
+    const remedy = 'give the certificates of those who sign them as --ca-certs'
+    throw new HornetError('ERR_HORNET_CONFIG', `--cert-reqs ${certReqs} trusts no client's certificate: ${remedy}`)
+  }
+  if (certReqs === 'none' && caCerts !== undefined) {
+    throw new HornetError(
+      'ERR_HORNET_CONFIG',
+      '--ca-certs means nothing without --cert-reqs optional or required (what the certificate is signed by belongs into --certfile)',
+    )
+  }
+  const hosts = sni.flatMap(({ host }) => host ?? [])
+  const twice = hosts.find((host, index) => hosts.indexOf(host) < index)
+  if (twice !== undefined) throw new HornetError('ERR_HORNET_CONFIG', `--sni: two certificates are given for ${twice}`)
 }
 
 function defaults(machine: Machine): Values {
@@ -268,10 +290,13 @@ function fileText(kind: ValueKind<unknown>, value: unknown): string | undefined 
   return typeof value === 'string' && !isSwitch ? value : undefined
 }
 
-/** Several values may be an array, or one alone; variables for the application, and folders by path, may be an object. */
+/**
+ * Several values may be an array, or one alone; variables for the application, folders by path and certificates by host
+ * may be an object.
+ */
 function fileItems(key: SettingKey, value: unknown): unknown[] {
   if (Array.isArray(value)) return value
-  if ((key === 'env' || key === 'static') && typeof value === 'object' && value !== null) {
+  if ((key === 'env' || key === 'static' || key === 'sni') && typeof value === 'object' && value !== null) {
     return Object.entries(value).map(([name, text]) => (typeof text === 'string' ? `${name}=${text}` : text))
   }
   return [value]

@@ -114,6 +114,45 @@ export function choice<const T extends string>(words: readonly T[]): ValueKind<T
   }
 }
 
+/** As `ssl.CERT_NONE`, `CERT_OPTIONAL` and `CERT_REQUIRED`, which Gunicorn is given as numbers. */
+const certReqsWords = ['none', 'optional', 'required'] as const
+
+/** Whether clients show a certificate. */
+export const certReqs: ValueKind<(typeof certReqsWords)[number]> = {
+  ...choice(certReqsWords),
+  accepts: `one of ${certReqsWords.join(', ')} (or 0, 1, 2)`,
+  parse: (text) => certReqsWords.find((word, index) => word === text || String(index) === text),
+  numberText: String,
+}
+
+/** What OpenSSL makes of it is seen when it is used. */
+export const cipherList: ValueKind<string> = {
+  metavar: 'LIST',
+  accepts: 'a list of cipher names, separated by colons',
+  parse: (text) => (/^[\w!+@=:,. -]*\w[\w!+@=:,. -]*$/.test(text) ? text : undefined),
+  format: String,
+}
+
+/** A certificate for some host names. */
+export interface SniSpec {
+  /** In lower case; `*.example.com` stands for one label. Undefined: the names in the certificate. */
+  readonly host: string | undefined
+  readonly certfile: string
+  /** Undefined: the certificate's file has the key as well. */
+  readonly keyfile: string | undefined
+}
+
+export const sniCertificate: ValueKind<SniSpec> = {
+  metavar: '[HOST=]CERTFILE,KEYFILE',
+  accepts: 'of the form [HOST=]CERTFILE,KEYFILE: a host name such as www.example.com or *.example.com, and two paths',
+  parse(text) {
+    const match = /^(?:((?:\*\.)?[\w-]+(?:\.[\w-]+)*)=)?([^,\0]+)(?:,([^,\0]+))?$/.exec(text)
+    return match ? { host: match[1]?.toLowerCase(), certfile: match[2], keyfile: match[3] } : undefined
+  },
+  format: ({ host, certfile, keyfile }) =>
+    `${host === undefined ? '' : `${host}=`}${certfile}${keyfile === undefined ? '' : `,${keyfile}`}`,
+}
+
 /** By what a client is known again. */
 export const stickyRule: ValueKind<string> = {
   metavar: 'RULE',

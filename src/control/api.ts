@@ -21,6 +21,8 @@ export interface StatusView {
   uptimeMs: number
   /** Where it listens, as people write it: `http://127.0.0.1:8000`, `unix:/run/shop.sock`. */
   addresses: string[]
+  /** With --certfile. */
+  tls: TlsView | null
   ioThreads: number
   workers: { wanted: number; ready: number; booting: number; draining: number }
   connectionsOpen: number
@@ -33,6 +35,16 @@ export interface StatusView {
   totals: Totals
   /** How long requests took, since the start. */
   durations: Durations
+}
+
+export interface TlsView {
+  /** Handshakes that were completed, and those among them that resumed a session. */
+  handshakes: number
+  resumed: number
+  /** Handshakes that were not, by why; those that the client left amid are in none. */
+  failures: { protocol: number; certificate: number; plain_http: number; malformed: number }
+  /** That are served, by file; the default one first. */
+  certificates: { file: string; expiresAt: string }[]
 }
 
 /** Counters since the start. */

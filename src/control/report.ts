@@ -16,6 +16,7 @@ export function describeStatus(status: StatusView): string[] {
     ['version', `hornet ${status.version} on Node.js ${status.nodeVersion}`],
     ['app', `${formatText(status.app)}, generation ${status.generation}`],
     ['listening', status.addresses.map(formatText).join(' ')],
+    ...describeTls(status.tls),
     ['pid', `${status.pid}, up ${formatSpan(status.uptimeMs)}${describeGuard(status.guard)}`],
     [
       'workers',
@@ -35,6 +36,19 @@ export function describeStatus(status: StatusView): string[] {
     ['exits', exits.length > 0 ? exits.join(', ') : 'none'],
   ]
   return rows.map(([name, value]) => `${name.padEnd(12)}${value}`)
+}
+
+function describeTls(tls: StatusView['tls']): [name: string, value: string][] {
+  if (tls === null) return []
+  const failed = Object.values(tls.failures).reduce((sum, count) => sum + count, 0)
+  const counts = `${formatCount(tls.handshakes)} handshakes, ${formatCount(tls.resumed)} resumed, ${formatCount(failed)} failed`
+  return [
+    ['tls', counts],
+    ...tls.certificates.map(({ file, expiresAt }): [string, string] => [
+      'certificate',
+      `${formatText(file)}, until ${formatText(expiresAt)}`,
+    ]),
+  ]
 }
 
 function describeGuard(guard: StatusView['guard']): string {

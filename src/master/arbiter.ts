@@ -25,7 +25,7 @@ import { HookRunner } from './hooks.js'
 import type { Inheritance } from './inheritance.js'
 import { LaneMemory } from './lane-memory.js'
 import { descriptorsMax, nativeAccessLog, nativeEdge, nativeLimits } from './limits.js'
-import { formatAddress, Listeners } from './listeners.js'
+import { formatAddress, Listeners, schemeOf } from './listeners.js'
 import { openOutlets } from './outlets.js'
 import { PidFile } from './pid-file.js'
 import { createPool, decide, nextTickMs, type PoolAction, type PoolInput } from './pool.js'
@@ -35,6 +35,7 @@ import { SpareMemory } from './spare-memory.js'
 import { writeStandard } from './standard-streams.js'
 import { nativeFiles } from './static-files.js'
 import { announceReady, type Origin, Successor, type SuccessorEvent } from './successor.js'
+import { readTls, withTls } from './tls.js'
 import { laneBytes, type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
 /** Listings are answers and go to who asked. */
@@ -99,6 +100,9 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         `at most ${connectionsMax} connections and not ${settings.maxConnections} (--max-connections): this process may have ${descriptorsMax()} files open; raise that with ulimit -n or LimitNOFILE=`,
       )
     }
+    // Before the process becomes --user, who need not be allowed to read the key.
+    const tls = readTls(settings)
+    for (const warning of tls?.warnings ?? []) logger.warn(warning)
     const createServer = (fd?: number) =>
       addon.createServer({
         ioThreads: settings.ioThreads,
@@ -106,6 +110,7 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         limits,
         sticky: settings.sticky,
         edge: nativeEdge(settings),
+        tls: tls?.native,
         accessLog: fd === undefined ? undefined : nativeAccessLog(accessLogformat, fd),
         onEvent: (event) => {
           // A listing is an answer to the desk, not news for the arbiter.
@@ -113,7 +118,9 @@ export async function runMaster(options: MasterOptions): Promise<void> {
           else queue.push(event)
         },
       })
-    const server = accessLogfile === undefined ? createServer() : withAccessLog(accessLogfile, createServer)
+    const server = withTls(tls?.native, () =>
+      accessLogfile === undefined ? createServer() : withAccessLog(accessLogfile, createServer),
+    )
     if (settings.static.length > 0) server.serveFiles(nativeFiles(settings))
     try {
       await runner.demand('onStarting', { pid: process.pid })
@@ -140,7 +147,10 @@ export async function runMaster(options: MasterOptions): Promise<void> {
         desk = made
       }
       try {
-        await arbitrate(options, runner, server, ioControl, { listeners, adoptions, pidFile, onDesk })
+        const configuration = { ...options.configuration, tls }
+        await arbitrate({ ...options, configuration }, runner, server, ioControl, {
+          ...{ listeners, adoptions, pidFile, onDesk },
+        })
       } finally {
         adoptions.close()
       }
@@ -218,8 +228,8 @@ async function arbitrate(
     (command) => queue.push(command),
     events,
     () => {
-      const { settings, origins, app } = configuration
-      return { pool, settings, origins, app, addresses: adoptions.addresses.map(formatAddress) }
+      const { settings, origins, app, tls } = configuration
+      return { pool, settings, origins, app, addresses: shownAddresses(), certificates: tls?.expiries ?? [] }
     },
   )
   options.onControl?.(control)
@@ -277,11 +287,18 @@ async function arbitrate(
   async function readAgain(): Promise<Configuration> {
     const read = await options.readConfiguration()
     checkDestination(read.settings.errorLogfile)
+    const { settings } = reconfigure(configuration, read).configuration
+    read.tls = readTls(settings)
     // None: the application listens by itself, on what it wants.
     if (isStopping() || listeners.addresses.length === 0) return read
-    await listeners.open(reconfigure(configuration, read).configuration.settings.bind)
+    await listeners.open(settings.bind)
     adoptions.adoptBinds()
     return read
+  }
+
+  function shownAddresses(): string[] {
+    const scheme = schemeOf(configuration.settings)
+    return adoptions.addresses.map((address) => formatAddress(address, scheme))
   }
 
   function* servingWorkers(): Iterable<WorkerHandle> {
@@ -534,6 +551,22 @@ async function arbitrate(
     }
   }
 
+  /** With the other settings of a reload and not before: one that fails changes nothing. */
+  function useTls(next: Configuration): Configuration {
+    if (next.tls === undefined || next.tls === configuration.tls) return next
+    const { native, warnings } = next.tls
+    try {
+      withTls(native, () => server.setTls(native))
+    } catch (error) {
+      // It was looked through when it was read.
+      if (!(error instanceof HornetError)) throw error
+      logger.error(`${error.message}; going on with the old certificates`)
+      return { ...next, tls: configuration.tls }
+    }
+    for (const warning of warnings) logger.warn(warning)
+    return next
+  }
+
   function reopenAccessLog(): void {
     const { accessLogfile } = configuration.settings
     if (accessLogfile === undefined || accessLogfile === '-') return
@@ -645,7 +678,7 @@ async function arbitrate(
         guard?.serving()
         options.onServing(adoptions.addresses)
         manager.ready(statusLine())
-        runner.call('whenReady', { pid: process.pid, addresses: adoptions.addresses.map(formatAddress) })
+        runner.call('whenReady', { pid: process.pid, addresses: shownAddresses() })
         return
       case 'drain-server':
         listeners.stop()
@@ -655,7 +688,7 @@ async function arbitrate(
         for (const worker of workers.values()) worker.announceEnd()
         return
       case 'reload-finished':
-        configuration = reloads.finish(action.generation) ?? configuration
+        configuration = useTls(reloads.finish(action.generation) ?? configuration)
         blocked.watch(configuration.settings.timeoutMs)
         server.serveFiles(nativeFiles(configuration.settings))
         configureLog()

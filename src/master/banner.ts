@@ -10,12 +10,13 @@ export interface BannerFacts {
   pid: number
   appPath: string
   addresses: readonly BoundAddress[]
+  scheme: 'http' | 'https'
   workers: number
   ioThreads: number
 }
 
 export function formatBanner(facts: BannerFacts): string {
-  const addresses = facts.addresses.map(formatAddress).join('\n             ')
+  const addresses = formatAll(facts).join('\n             ')
   return `hornet ${facts.version} on Node.js ${facts.nodeVersion}
   app        ${facts.appPath}
   listening  ${addresses}
@@ -26,9 +27,13 @@ export function formatBanner(facts: BannerFacts): string {
 
 /** The same facts as one line, for logs that machines read. */
 export function summarize(facts: BannerFacts): string {
-  const addresses = facts.addresses.map(formatAddress).join(' ')
+  const addresses = formatAll(facts).join(' ')
   const threads = `${count(facts.workers, 'worker')}, ${count(facts.ioThreads, 'I/O thread')}`
   return `hornet ${facts.version} on Node.js ${facts.nodeVersion} serves ${facts.appPath} on ${addresses} (${threads})`
+}
+
+function formatAll({ addresses, scheme }: BannerFacts): string[] {
+  return addresses.map((address) => formatAddress(address, scheme))
 }
 
 function count(number: number, noun: string): string {

@@ -2,7 +2,7 @@
  * `--check-config`: whether a worker can load the application, found out by starting one. Nothing is listened on.
  */
 import type { Settings } from '../config/settings.js'
-import { type Addon, IO_CONTROL_STRIDE } from '../seam/addon.js'
+import { type Addon, IO_CONTROL_STRIDE, type NativeTls } from '../seam/addon.js'
 import { bootError } from './boot-error.js'
 import { CommandQueue } from './command-queue.js'
 import type { Configuration } from './configuration.js'
@@ -10,13 +10,19 @@ import { LaneMemory } from './lane-memory.js'
 import { nativeLimits } from './limits.js'
 import { bootTimeout, type Failure } from './pool.js'
 import { writeStandard } from './standard-streams.js'
+import { readTls, withTls } from './tls.js'
 import { type ListenDesk, laneBytes, type WorkerContext, type WorkerEvent, WorkerHandle } from './worker-handle.js'
 
-/** @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give. */
-export async function checkApplication(configuration: Configuration, addon: Addon): Promise<void> {
+/**
+ * @returns What a start would warn of.
+ * @throws HornetError `ERR_HORNET_APP_…` when it cannot, for the reason a start would give; `ERR_HORNET_CONFIG` for
+ *   certificates that cannot serve.
+ */
+export async function checkApplication(configuration: Configuration, addon: Addon): Promise<string[]> {
   const { settings } = configuration
+  const tls = readTls(settings)
   const queue = new CommandQueue<WorkerEvent>()
-  const bare = bareServer(settings, addon)
+  const bare = bareServer(settings, addon, tls?.native)
   try {
     const worker = new WorkerHandle(1, 1, configuration, {
       ...bare,
@@ -31,6 +37,7 @@ export async function checkApplication(configuration: Configuration, addon: Addo
     worker.stop()
     await exited(queue, settings.gracefulTimeoutMs)
     worker.terminate()
+    return tls?.warnings ?? []
   } finally {
     bare.server.close()
   }
@@ -39,14 +46,17 @@ export async function checkApplication(configuration: Configuration, addon: Addo
 type BareContext = Pick<WorkerContext, 'server' | 'laneMemory' | 'ioControl' | 'signal' | 'onOutput'>
 
 /** For workers that are to be loaded only: nothing is listened on. */
-export function bareServer(settings: Settings, addon: Addon): BareContext {
+export function bareServer(settings: Settings, addon: Addon, tls?: NativeTls): BareContext {
   const ioControl = new SharedArrayBuffer(settings.ioThreads * IO_CONTROL_STRIDE)
-  const server = addon.createServer({
-    ioThreads: settings.ioThreads,
-    ioControl: new Uint8Array(ioControl),
-    limits: nativeLimits(settings),
-    onEvent: () => {},
-  })
+  const server = withTls(tls, () =>
+    addon.createServer({
+      ioThreads: settings.ioThreads,
+      ioControl: new Uint8Array(ioControl),
+      limits: nativeLimits(settings),
+      tls,
+      onEvent: () => {},
+    }),
+  )
   return {
     server,
     laneMemory: new LaneMemory(laneBytes, addon),

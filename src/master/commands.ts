@@ -58,6 +58,8 @@ export interface MasterView {
   app: AppSpec
   /** Where it listens, as people write it. */
   addresses: readonly string[]
+  /** When each certificate ends, by the path of its file. */
+  certificates: readonly { file: string; expiresMs: number }[]
 }
 
 /** The master, for whoever may command it. Every promise rejects with a HornetError that says why not. */

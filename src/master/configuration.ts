@@ -7,6 +7,7 @@ import type { Origins } from '../config/load.js'
 import { type SettingKey, type Settings, settingEntries } from '../config/settings.js'
 import type { AppSpec } from '../protocol.js'
 import { fixedLimits, type PoolLimits } from './pool.js'
+import type { TlsFiles } from './tls.js'
 
 export interface Configuration {
   settings: Settings
@@ -15,6 +16,8 @@ export interface Configuration {
   hooks: Hooks
   /** The config file, when there is one. */
   configPath: string | undefined
+  /** With --certfile, once the files were read. */
+  tls?: TlsFiles
 }
 
 export interface Reconfiguration {
@@ -27,8 +30,10 @@ export interface Reconfiguration {
 export function reconfigure(current: Configuration, next: Configuration): Reconfiguration {
   const kept: Partial<Record<SettingKey, unknown>> = {}
   const unchangeable: string[] = []
+  const switchesTls = (current.settings.certfile === undefined) !== (next.settings.certfile === undefined)
   for (const [key, setting] of settingEntries) {
-    if (!setting.needsRestart || isDeepStrictEqual(current.settings[key], next.settings[key])) continue
+    const isFixed = setting.needsRestart || (switchesTls && setting.group === 'TLS')
+    if (!isFixed || isDeepStrictEqual(current.settings[key], next.settings[key])) continue
     kept[key] = current.settings[key]
     unchangeable.push(setting.flag)
   }

@@ -23,6 +23,7 @@ import type { NativeEvent, NativeHistogram, NativeRequest, NativeServer } from '
 import type { MasterControl } from './commands.js'
 import type { GuardFacts } from './inheritance.js'
 import { takeCpuProfile, takeStack, withinMs } from './inspect.js'
+import { schemeOf } from './listeners.js'
 import { collectFamilies, statusName } from './metrics.js'
 import type { PooledWorker } from './pool.js'
 import type { WorkerHandle } from './worker-handle.js'
@@ -102,7 +103,7 @@ export class ControlDesk implements ControlFacade {
 
   status(): StatusView {
     const { control, version, server, guardFacts } = this.#options
-    const { pool, settings, app, addresses } = control.view()
+    const { pool, settings, app, addresses, certificates } = control.view()
     const stats = server.stats()
     const count = (state: PooledWorker['state']) => pool.workers.filter((worker) => worker.state === state).length
     const { accept, queue, handler, write, total } = stats.durations
@@ -118,6 +119,16 @@ export class ControlDesk implements ControlFacade {
       generation: pool.generation,
       uptimeMs: Math.round(performance.now() - this.#startedMs),
       addresses: [...addresses],
+      tls:
+        settings.certfile === undefined
+          ? null
+          : {
+              ...stats.tls,
+              certificates: certificates.map(({ file, expiresMs }) => ({
+                file,
+                expiresAt: new Date(expiresMs).toISOString(),
+              })),
+            },
       ioThreads: settings.ioThreads,
       workers: { wanted: pool.wanted, ready: count('ready'), booting: count('booting'), draining: count('draining') },
       connectionsOpen: stats.connectionsOpen,
@@ -212,7 +223,7 @@ export class ControlDesk implements ControlFacade {
   async metrics(): Promise<string> {
     await this.#lookAtAll(metricsMsMax, true)
     const { control, server, workers, version } = this.#options
-    const { pool, settings } = control.view()
+    const { pool, settings, certificates } = control.view()
     const families = collectFamilies({
       stats: server.stats(),
       pool,
@@ -221,6 +232,8 @@ export class ControlDesk implements ControlFacade {
       logCounts: this.#options.logCounts,
       guardRestarts: this.#options.guardFacts?.restarts,
       ioThreads: settings.ioThreads,
+      scheme: schemeOf(settings),
+      certificates,
       version,
       startedMs: Date.now() - (performance.now() - this.#startedMs),
       vitals: pool.workers.flatMap(({ id }) => {

@@ -156,17 +156,22 @@ export class Listeners {
   }
 }
 /** The way an address is shown to people: something to paste into a browser where there is such a thing. */
-export function formatAddress(address: BoundAddress): string {
+export function formatAddress(address: BoundAddress, scheme: 'http' | 'https'): string {
   switch (address.family) {
     case 'IPv4':
-      return `http://${address.address}:${address.port}`
+      return `${scheme}://${address.address}:${address.port}`
     case 'IPv6':
-      return `http://[${address.address}]:${address.port}`
+      return `${scheme}://[${address.address}]:${address.port}`
     case 'unix':
       return `unix:${address.address}`
     default:
       return address.family satisfies never
   }
+}
+
+/** TLS holds for all addresses, or for none. */
+export function schemeOf({ certfile }: Settings): 'http' | 'https' {
+  return certfile === undefined ? 'http' : 'https'
 }
 
 async function listenerSpec(bind: BindSpec, settings: ListenerOptions['settings']): Promise<ListenerSpec> {

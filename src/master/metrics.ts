@@ -19,6 +19,9 @@ export interface MetricsSource {
   /** With --guard. */
   guardRestarts: number | undefined
   ioThreads: number
+  scheme: 'http' | 'https'
+  /** When each certificate ends, by the path of its file. */
+  certificates: readonly { file: string; expiresMs: number }[]
   version: string
   startedMs: number
   vitals: readonly (WorkerVitals & { workerId: number })[]
@@ -27,7 +30,13 @@ export interface MetricsSource {
 const states = ['starting', 'serving', 'degraded', 'draining', 'stopping']
 
 export function collectFamilies(source: MetricsSource): Family[] {
-  return [...serverFamilies(source), ...requestFamilies(source.stats), ...workerFamilies(source), ...processFamilies()]
+  return [
+    ...serverFamilies(source),
+    ...requestFamilies(source.stats, source.scheme),
+    ...tlsFamilies(source),
+    ...workerFamilies(source),
+    ...processFamilies(),
+  ]
 }
 
 function serverFamilies(source: MetricsSource): Family[] {
@@ -68,7 +77,7 @@ function serverFamilies(source: MetricsSource): Family[] {
   ]
 }
 
-function requestFamilies(stats: NativeStats): Family[] {
+function requestFamilies(stats: NativeStats, scheme: 'http' | 'https'): Family[] {
   const { durations, durationBoundsUs } = stats
   const { accept, queue, handler, write, total } = durations
   const phases = Object.entries({ accept, queue, handler, write })
@@ -96,7 +105,7 @@ function requestFamilies(stats: NativeStats): Family[] {
       'reason',
       stats.proxyErrors,
     ),
-    ...backlogFamilies(stats),
+    ...backlogFamilies(stats, scheme),
     single('hornet_requests_total', 'counter', 'Requests whose head was read.', stats.requests),
     {
       name: 'hornet_responses_total',
@@ -181,7 +190,7 @@ function requestFamilies(stats: NativeStats): Family[] {
 }
 
 /** Connections that the kernel holds for us; nothing where the system does not tell. */
-function backlogFamilies({ listeners }: NativeStats): Family[] {
+function backlogFamilies({ listeners }: NativeStats, scheme: 'http' | 'https'): Family[] {
   const each = (
     name: string,
     help: string,
@@ -192,12 +201,39 @@ function backlogFamilies({ listeners }: NativeStats): Family[] {
     type: 'gauge',
     samples: listeners.flatMap((listener) => {
       const value = pick(listener)
-      return value === null ? [] : [{ labels: { listener: formatAddress(listener) }, value }]
+      return value === null ? [] : [{ labels: { listener: formatAddress(listener, scheme) }, value }]
     }),
   })
   return [
     each('hornet_listener_backlog', 'Connections that wait in the kernel to be accepted.', ({ backlog }) => backlog),
     each('hornet_listener_backlog_max', 'How many may wait there.', ({ backlogMax }) => backlogMax),
+  ]
+}
+
+/** Nothing without TLS: it cannot be switched on while the server runs. */
+function tlsFamilies({ scheme, certificates, stats: { tls } }: MetricsSource): Family[] {
+  if (scheme === 'http') return []
+  return [
+    labelled(
+      'hornet_tls_handshakes_total',
+      'counter',
+      'TLS handshakes that were completed, by whether they resumed a session.',
+      'resumed',
+      { yes: tls.resumed, no: tls.handshakes - tls.resumed },
+    ),
+    labelled(
+      'hornet_tls_handshake_failures_total',
+      'counter',
+      'TLS handshakes that failed, by reason: no common version or cipher (protocol), a certificate that one side does not accept (certificate), HTTP without TLS (plain_http), or anything else (malformed).',
+      'reason',
+      tls.failures,
+    ),
+    {
+      name: 'hornet_tls_certificate_expiry_seconds',
+      help: 'When a certificate ends, in seconds since 1970, by its file.',
+      type: 'gauge',
+      samples: certificates.map(({ file, expiresMs }) => ({ labels: { file }, value: expiresMs / 1000 })),
+    },
   ]
 }
 

@@ -5,6 +5,7 @@ import { createLogger } from '../log/logger.js'
 import type { Addon } from '../seam/addon.js'
 import { runMaster } from './arbiter.js'
 import { type BannerFacts, formatBanner, summarize } from './banner.js'
+import { schemeOf } from './listeners.js'
 import { captureOutput, writeStandard } from './standard-streams.js'
 
 type MasterParts = Parameters<typeof runMaster>[0]
@@ -40,7 +41,8 @@ export async function serve({ version, ...parts }: ServeOptions): Promise<void> 
         // The process to signal.
         const pid = inheritance.guard?.pid ?? process.pid
         const { path: appPath } = configuration.app
-        const facts: BannerFacts = { version, nodeVersion, pid, appPath, addresses, workers, ioThreads }
+        const scheme = schemeOf(configuration.settings)
+        const facts: BannerFacts = { version, nodeVersion, pid, appPath, addresses, scheme, workers, ioThreads }
         if (logFormat === 'json' || errorLogfile !== '-') logger.info(summarize(facts))
         // Only JSON goes where JSON is wanted, and nothing where little is wanted.
         const isWanted = logLevel === 'info' || logLevel === 'debug'

@@ -320,6 +320,7 @@ export class WorkerHandle {
       hooksPath: hooks.workerInit || hooks.workerExit ? configPath : undefined,
       gracefulTimeoutMs,
       keepAliveMs,
+      clientCertificates: settings.certfile === undefined ? undefined : settings.certReqs,
       examine: this.#context.onFacts && true,
     }
     // Unless told so, Node would make its own streams on our descriptors, and set them non-blocking for everybody.

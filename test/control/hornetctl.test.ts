@@ -132,6 +132,7 @@ const look = (atMs: number, requests: number): Look => ({
     generation: 2,
     uptimeMs: 60_000,
     addresses: ['http://127.0.0.1:8000'],
+    tls: null,
     ioThreads: 1,
     workers: { wanted: 1, ready: 1, booting: 0, draining: 0 },
     connectionsOpen: 3,

@@ -102,6 +102,7 @@ test('the banner', () => {
       { kind: 'tcp', address: '::1', family: 'IPv6', port: 80, index: 0 },
       { kind: 'unix', address: '/run/a.sock', family: 'unix', port: 0, index: 1 },
     ],
+    scheme: 'http',
     workers: 1,
     ioThreads: 2,
   } as const
@@ -118,6 +119,10 @@ test('the banner', () => {
   assert.match(
     summarize(facts),
     /^hornet 1\.0\.0 .* serves \/srv\/app\.mjs on http:\/\/\[::1\]:80 unix:\/run\/a\.sock \(1 worker, 2 I\/O threads\)$/,
+  )
+  assert.match(
+    formatBanner({ ...facts, scheme: 'https' }),
+    /listening {2}https:\/\/\[::1\]:80\n +unix:\/run\/a\.sock\n/,
   )
 })
 

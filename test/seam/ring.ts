@@ -176,6 +176,9 @@ export class StandInPort implements WorkerPort {
   reportUncaught(error: unknown): void {
     throw error
   }
+  tlsSession(): null {
+    return null
+  }
   ref(): void {}
   unref(): void {}
   close(): void {}
