@@ -6,7 +6,7 @@ import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { Buffer } from 'node:buffer'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { WorkerPort } from '../seam/addon.js'
+import type { NativeTls, NativeTlsSession, WorkerPort } from '../seam/addon.js'
 import { Inbox, type InboxHandler } from '../seam/inbox.js'
 import type { Lane } from '../seam/lane.js'
 import { Outbox } from '../seam/outbox.js'
@@ -50,7 +50,7 @@ import {
   REQUEST_TEXT_LENGTH,
 } from '../seam/records.js'
 import { Births } from './births.js'
-import { Connection } from './connection.js'
+import type { Connection } from './connection.js'
 import { Exchange, exchangeOf } from './exchange.js'
 import {
   endBody,
@@ -67,6 +67,7 @@ import {
 import { kWritableFinished } from './internals.js'
 import { initialiseOutgoing, installOutgoing, Outgoing, type OutgoingFields, responseMould } from './outgoing.js'
 import { serveByNode, type Target } from './target.js'
+import { makeConnection } from './tls-connection.js'
 
 /** A connection, or the request at its head, that was handed over unparsed. */
 export interface Handover {
@@ -86,6 +87,8 @@ export interface ServerCoreOptions {
   onTunnelEnded?: (exchange: Exchange) => void
   /** A connection that was offered is closed. */
   onConnectionClosed?: (index: number, generation: number) => void
+  /** The listeners speak TLS: whether clients are asked for a certificate. */
+  clientCertificates?: NativeTls['clientCertificates']
 }
 
 /** What a connection gets that has an answer and a body nobody reads, where Keep-Alive sets no limit. Milliseconds. */
@@ -458,7 +461,7 @@ export class ServerCore implements InboxHandler {
         shown.waiting = shown.waiting.filter((res) => res !== exchange.res)
         if (shown.exchange === exchange && before !== null) shown.exchange = before
       }
-      exchange.connection = new Connection(exchange)
+      exchange.connection = makeConnection(exchange)
     } else {
       connections.delete(exchange.connectionIndex)
       exchange.connection = shown
@@ -534,6 +537,20 @@ export class ServerCore implements InboxHandler {
     this.#options.onConnectionClosed?.(index, generation)
   }
 
+  /** Whether connections have TLS of ours: all of them, or none. */
+  get hasTls(): boolean {
+    return this.#options.clientCertificates !== undefined
+  }
+
+  get asksForCertificates(): boolean {
+    return this.hasTls && this.#options.clientCertificates !== 'none'
+  }
+
+  /** Null once the connection is closed. */
+  tlsSessionOf({ lane, connectionIndex, connectionGeneration }: Exchange): NativeTlsSession | null {
+    return this.#port?.tlsSession(lane.ioThread, connectionIndex, connectionGeneration) ?? null
+  }
+
   /** The stand-in for the exchange's connection: one object as long as the connection lives. */
   connectionOf(exchange: Exchange): Connection {
     const connection = exchange.connection ?? this.#findConnection(exchange)
@@ -545,7 +562,7 @@ export class ServerCore implements InboxHandler {
     const connections = this.#connections[exchange.lane.ioThread]
     let connection = connections.get(exchange.connectionIndex)
     if (connection === undefined || connection.exchange.connectionGeneration !== exchange.connectionGeneration) {
-      connection = new Connection(exchange)
+      connection = makeConnection(exchange)
       if (exchange.isAborted) connection.handleGone(ABORT_REASON_GONE)
       else connections.set(exchange.connectionIndex, connection)
     } else if (connection._httpMessage === null) {
@@ -563,7 +580,7 @@ export class ServerCore implements InboxHandler {
     // ended it.
     const holder = connection._httpMessage === null ? undefined : exchangeOf(connection._httpMessage)
     if (connection.isClosing || holder?.isBehind(exchange)) {
-      const another = new Connection(exchange)
+      const another = makeConnection(exchange)
       another.next = connection.next
       connection.next = another
       exchange.connection = connection = another
