@@ -32,7 +32,7 @@ export const findingTable = {
   'process-user': { level: 'will not work', summary: '`process.setuid()` and its kin.' },
   'process-abort': { level: 'will not work', summary: '`process.abort`, which would end all workers.' },
   cluster: { level: 'will not work', summary: '`cluster.fork()`.' },
-  'https-server': { level: 'will not work', summary: 'An https server that listens.' },
+  'https-server': { level: 'will not work', summary: 'An https server that listens, and no `--certfile`.' },
   'http2-server': { level: 'will not work', summary: 'An http2 server that listens.' },
   addon: { level: 'will not work', summary: 'A native addon that does not support several threads.' },
   'second-worker': {

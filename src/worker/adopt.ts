@@ -22,6 +22,8 @@ export interface AdopterOptions {
   onError: NonNullable<Target['onError']>
   /** An export was named: the addresses of --bind are for that. */
   keepsAddresses: boolean
+  /** All addresses speak TLS: an https server is served as an http server is. */
+  hasTls: boolean
 }
 
 /** Parts of Node's servers that their types leave out. */
@@ -99,21 +101,27 @@ export class Adopter {
   install(): void {
     const adopter = this
     const { _listen2: listen } = net.Server.prototype as ServerFields
-    replace(Server.prototype, function (address, port, addressType, backlog, fd, flags) {
+    const listenAdopted: Listen2 = function (address, port, addressType, backlog, fd, flags) {
       const { keepsAddresses: keepsAddress } = adopter.#options
       const request = { address, port, addressType, backlog, fd, flags, keepsAddress }
       // As Node writes it when no address was given.
       const shown = address ?? (fd === undefined ? '::' : null)
       this._handle = adopter.#adopt(this as unknown as Server, request)
       listen.call(this, shown, port, address === null ? 6 : addressType, backlog, fd, flags)
-    })
+    }
+    replace(Server.prototype, listenAdopted)
     // A socket of another kind is the worker's own. It cannot have an address that servers of the pool have; but who
     // only looks whether a port is free (detect-port, get-port) must hear that it is.
     replace(net.Server.prototype, function (address, port, addressType, backlog, fd, flags) {
       if (isHttp2(this)) throw unsupported('http2 servers')
       // Not imported: few applications make one, and all would wait for OpenSSL's part of Node at their start.
       if (this instanceof builtins.tls().Server) {
-        if (this instanceof builtins.https().Server) throw unsupported('https servers')
+        if (this instanceof builtins.https().Server) {
+          if (!adopter.#options.hasTls) throw unsupportedHttps()
+          // Its sockets alone are different, and those are not its own here.
+          listenAdopted.call(this, address, port, addressType, backlog, fd, flags)
+          return
+        }
       } else {
         const handle = adopter.#bindOwn({ address, port, addressType, backlog, fd, flags })
         if (handle !== undefined) this._handle = handle
@@ -249,7 +257,7 @@ function appOf(server: Server): LoadedApp {
   return {
     kind: 'server',
     listener: (req, res) => emitRequest.call(server, req, res),
-    describe: `http server listening on ${where}`,
+    describe: `${server instanceof Server ? 'http' : 'https'} server listening on ${where}`,
     server,
     isListening: true,
   }
@@ -264,6 +272,13 @@ function nameGiver(name: object | undefined): (out: object) => number {
 
 function isHttp2(server: object): boolean {
   return /^Http2(?:Secure)?Server$/.test(server.constructor.name)
+}
+
+function unsupportedHttps(): HornetError {
+  return new HornetError(
+    'ERR_HORNET_UNSUPPORTED',
+    'https servers cannot listen in a worker by themselves: start hornet with --certfile and --keyfile, which it serves for all addresses in place of those given to the server',
+  )
 }
 
 function unsupported(what: string): HornetError {

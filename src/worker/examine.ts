@@ -3,6 +3,7 @@
  */
 import cluster from 'node:cluster'
 import http from 'node:http'
+import https from 'node:https'
 import Module, { syncBuiltinESMExports } from 'node:module'
 import net, { type AddressInfo } from 'node:net'
 import { basename, sep } from 'node:path'
@@ -71,7 +72,7 @@ export class Examiner {
     facts.bootMs = performance.now()
     await delay(settleMs)
     for (const server of this.#servers) {
-      if (server instanceof http.Server) continue
+      if (isHttp(server)) continue
       if (!server.listening) facts.probeCount++
     }
     const { heapTotal, external } = process.memoryUsage()
@@ -90,7 +91,7 @@ export class Examiner {
 
   #report(): void {
     const listens = this.#servers.flatMap((server) =>
-      server instanceof http.Server ? [{ address: addresses.get(server) ?? '', isOpen: server.listening }] : [],
+      isHttp(server) ? [{ address: addresses.get(server) ?? '', isOpen: server.listening }] : [],
     )
     this.#tell({ type: 'facts', facts: { ...this.#facts, listens } })
   }
@@ -190,6 +191,10 @@ export class Examiner {
 }
 
 const addresses = new WeakMap<net.Server, string>()
+
+function isHttp(server: net.Server): boolean {
+  return server instanceof http.Server || server instanceof https.Server
+}
 
 function nameOf(address: AddressInfo | string | null): string {
   if (address === null) return 'a descriptor'
