@@ -2,12 +2,14 @@
  * Servers with certificates, and clients that know their authority. The certificates are made by `certs/make.mjs`.
  */
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { within } from '../support/deadline.js'
 import { type Hornet, type HornetOptions, startHornet } from '../support/hornet.js'
-import { RawConnection } from '../support/http.js'
+import { message, RawConnection, type RawResponse } from '../support/http.js'
 import { root } from '../support/root.js'
 
 export const app = 'test/tls/fixtures/app.mjs'
@@ -28,6 +30,19 @@ export function startTls(args: string[] = [], options: HornetOptions = {}): Prom
   return startHornet({ app, ...options, args: ['--workers', '1', ...serverCertificate, ...args] })
 }
 
+/** A folder with a config file that may be written anew; it goes when the tests end. */
+export function configFolder(): { folder: string; path: string; write(settings: object): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'hornet-tls-'))
+  after(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'hornet.config.json')
+  const write = (settings: object) =>
+    writeFileSync(
+      path,
+      JSON.stringify({ workers: 1, certfile: cert('server.pem'), keyfile: cert('server.key'), ...settings }),
+    )
+  return { folder, path, write }
+}
+
 export type Where = { port: number } | { path: string }
 
 /** What a client of these tests says: it trusts our authority alone. */
@@ -46,6 +61,35 @@ export async function connectSecurely(where: Where, options: ConnectionOptions =
     throw error
   }
   return new SecureConnection(socket)
+}
+
+/** The code of the error that a handshake fails with, or the first read after it (where the server judges last). */
+export async function refusal(where: Where, options: ConnectionOptions): Promise<string> {
+  let connection: SecureConnection
+  try {
+    connection = await connectSecurely(where, options)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error)
+  }
+  connection.write(message('GET', '/'))
+  try {
+    return `served: ${(await connection.readResponse()).status}`
+  } catch {
+    return typeof connection.state === 'string' ? connection.state : connection.state.error
+  } finally {
+    connection.destroy()
+  }
+}
+
+/** One request on a connection of its own. */
+export async function getSecurely(where: Where, path = '/', options?: ConnectionOptions): Promise<RawResponse> {
+  const connection = await connectSecurely(where, options)
+  connection.write(message('GET', path))
+  try {
+    return await connection.readResponse()
+  } finally {
+    connection.destroy()
+  }
 }
 
 export class SecureConnection extends RawConnection {
