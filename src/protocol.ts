@@ -16,6 +16,14 @@ export interface AppSpec {
 }
 
 /** `workerData` of a worker thread. */
+/** What a worker is to know of TLS: no keys. */
+export interface TlsFacts {
+  /** Whether clients are asked for a certificate. */
+  clientCertificates: 'none' | 'optional' | 'required'
+  /** Who may have signed it, as PEM. */
+  caPem: string | undefined
+}
+
 export interface WorkerData {
   /** Marks the thread as one of ours, so that worker/main.ts can tell. */
   hornet: true
@@ -42,8 +50,8 @@ export interface WorkerData {
   gracefulTimeoutMs: number
   /** Keep-alive timeout of connections, for the `Keep-Alive` field of responses framed in the worker. */
   keepAliveMs: number
-  /** With --certfile: all listeners speak TLS; whether clients are asked for a certificate. */
-  clientCertificates: 'none' | 'optional' | 'required' | undefined
+  /** With --certfile: all listeners speak TLS. */
+  tls: TlsFacts | undefined
   /** `hornet doctor`: tell what the application does while it is loaded. */
   examine?: true
 }

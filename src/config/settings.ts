@@ -195,7 +195,7 @@ export const settingsTable = {
     summary: 'Its private key (PEM, not encrypted).',
     kind: filePath,
     default: (): string | undefined => undefined,
-    defaultText: 'in --certfile',
+    defaultText: 'the file of --certfile',
   }),
   sni: many({
     flag: '--sni',

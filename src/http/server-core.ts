@@ -6,7 +6,8 @@ import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { Buffer } from 'node:buffer'
 import { channel } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { NativeTls, NativeTlsSession, WorkerPort } from '../seam/addon.js'
+import type { TlsFacts } from '../protocol.js'
+import type { NativeTlsSession, WorkerPort } from '../seam/addon.js'
 import { Inbox, type InboxHandler } from '../seam/inbox.js'
 import type { Lane } from '../seam/lane.js'
 import { Outbox } from '../seam/outbox.js'
@@ -87,8 +88,8 @@ export interface ServerCoreOptions {
   onTunnelEnded?: (exchange: Exchange) => void
   /** A connection that was offered is closed. */
   onConnectionClosed?: (index: number, generation: number) => void
-  /** The listeners speak TLS: whether clients are asked for a certificate. */
-  clientCertificates?: NativeTls['clientCertificates']
+  /** The listeners speak TLS. */
+  tls?: TlsFacts
 }
 
 /** What a connection gets that has an answer and a body nobody reads, where Keep-Alive sets no limit. Milliseconds. */
@@ -537,13 +538,9 @@ export class ServerCore implements InboxHandler {
     this.#options.onConnectionClosed?.(index, generation)
   }
 
-  /** Whether connections have TLS of ours: all of them, or none. */
-  get hasTls(): boolean {
-    return this.#options.clientCertificates !== undefined
-  }
-
-  get asksForCertificates(): boolean {
-    return this.hasTls && this.#options.clientCertificates !== 'none'
+  /** Undefined: connections have no TLS of ours, and none has. */
+  get tls(): TlsFacts | undefined {
+    return this.#options.tls
   }
 
   /** Null once the connection is closed. */

@@ -13,6 +13,7 @@ import type { Exchange } from './exchange.js'
 /** What Node's types leave out of a certificate that is asked for with its issuers. */
 type LinkedCertificate = PeerCertificate & { issuerCertificate?: PeerCertificate }
 
+const pemCertificate = /-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g
 /** Node's word for a client that was asked for a certificate and has none. */
 const noCertificate = 'UNABLE_TO_GET_ISSUER_CERT'
 
@@ -37,7 +38,7 @@ export class TlsConnection extends Connection {
   /** A code of OpenSSL's, which Node's types take for an Error; null when nothing is wrong, or no certificate was asked for. */
   get authorizationError(): string | null {
     const session = this.#ask()
-    if (session === null || !this.exchange.core.asksForCertificates) return null
+    if (session === null || this.exchange.core.tls?.clientCertificates === 'none') return null
     return session.verifyError || (session.certificates.length === 0 ? noCertificate : null)
   }
 
@@ -76,14 +77,17 @@ export class TlsConnection extends Connection {
     return this.#ask()?.isResumed ?? null
   }
 
-  /** `{}` without a certificate; with `detailed` each has its `issuerCertificate`, as far as the client sent those. */
+  /** `{}` without a certificate; with `detailed` each has its `issuerCertificate`, as far as that is known. */
   getPeerCertificate(detailed?: boolean): LinkedCertificate | Record<string, never> | null {
     if (this.#ask() === null) return null
-    const line = this.#issuerLine()
-    if (line.length === 0) return {}
+    const [first, ...sent] = this.#sent()
+    if (first === undefined) return {}
     // Made anew for each caller, as in Node: they are the application's to change.
+    if (!detailed) return first.toLegacyObject() as LinkedCertificate
+    // A client need not send what the server has.
+    const known = this.exchange.core.tls?.caPem?.match(pemCertificate) ?? []
+    const line = issuerLine(first, [...sent, ...known.map(parse)])
     const shown = line.map((certificate) => certificate.toLegacyObject() as LinkedCertificate)
-    if (!detailed) return shown[0]
     shown.forEach((certificate, index) => {
       const issuer = shown[index + 1] ?? (isSelfIssued(line[index]) ? certificate : undefined)
       if (issuer !== undefined) certificate.issuerCertificate = issuer
@@ -91,33 +95,42 @@ export class TlsConnection extends Connection {
     return shown[0]
   }
 
+  /** With its issuers as far as the client sent them. */
   getPeerX509Certificate(): X509Certificate | undefined {
-    const line = this.#issuerLine()
-    line.forEach((certificate, index) => {
-      const issuer = line[index + 1]
-      if (issuer !== undefined) Object.defineProperty(certificate, 'issuerCertificate', { value: issuer })
-    })
-    return line[0]
+    const [first, ...sent] = this.#sent()
+    if (first === undefined) return undefined
+    const line = issuerLine(first, sent)
+    for (const [index, issuer] of line.slice(1).entries()) {
+      Object.defineProperty(line[index], 'issuerCertificate', { value: issuer, configurable: true })
+    }
+    return first
   }
 
-  /** The client's certificate, the one that it is signed by, and so on. A client may send them in any order. */
-  #issuerLine(): X509Certificate[] {
-    const { X509Certificate } = builtins.crypto()
-    const [first, ...others] = (this.#ask()?.certificates ?? []).map((der) => new X509Certificate(der))
-    if (first === undefined) return []
-    const line = [first]
-    for (;;) {
-      const last = line[line.length - 1]
-      const at = others.findIndex((other) => last.checkIssued(other))
-      if (at === -1) return line
-      line.push(...others.splice(at, 1))
-    }
+  /** The client's certificate, and the others that it sent. */
+  #sent(): X509Certificate[] {
+    return (this.#ask()?.certificates ?? []).map(parse)
   }
 }
 
 /** With TLS of ours, what has its methods; `encrypted` alone may also be what a proxy says of its client. */
 export function makeConnection(exchange: Exchange): Connection {
-  return exchange.core.hasTls ? new TlsConnection(exchange) : new Connection(exchange)
+  return exchange.core.tls !== undefined ? new TlsConnection(exchange) : new Connection(exchange)
+}
+
+function parse(certificate: string | Buffer): X509Certificate {
+  const { X509Certificate } = builtins.crypto()
+  return new X509Certificate(certificate)
+}
+
+/** The certificate, the one that it is signed by, and so on; a client may send them in any order. */
+function issuerLine(first: X509Certificate, others: X509Certificate[]): X509Certificate[] {
+  const line = [first]
+  for (;;) {
+    const last = line[line.length - 1]
+    const at = isSelfIssued(last) ? -1 : others.findIndex((other) => last.checkIssued(other))
+    if (at === -1) return line
+    line.push(...others.splice(at, 1))
+  }
 }
 
 function isSelfIssued(certificate: X509Certificate): boolean {

@@ -304,7 +304,7 @@ export class WorkerHandle {
 
   #spawn(): Worker {
     const { server, ioControl } = this.#context
-    const { app, settings, hooks, configPath } = this.#configuration
+    const { app, settings, hooks, configPath, tls } = this.#configuration
     const { gracefulTimeoutMs, keepAliveMs, nodeArgs, env, maxWorkerMemoryBytes } = settings
     const workerData: WorkerData = {
       hornet: true,
@@ -320,7 +320,10 @@ export class WorkerHandle {
       hooksPath: hooks.workerInit || hooks.workerExit ? configPath : undefined,
       gracefulTimeoutMs,
       keepAliveMs,
-      clientCertificates: settings.certfile === undefined ? undefined : settings.certReqs,
+      tls:
+        settings.certfile === undefined
+          ? undefined
+          : { clientCertificates: settings.certReqs, caPem: tls?.native.caPem },
       examine: this.#context.onFacts && true,
     }
     // Unless told so, Node would make its own streams on our descriptors, and set them non-blocking for everybody.

@@ -277,7 +277,7 @@ function isHttp2(server: object): boolean {
 function unsupportedHttps(): HornetError {
   return new HornetError(
     'ERR_HORNET_UNSUPPORTED',
-    'https servers cannot listen in a worker by themselves: start hornet with --certfile and --keyfile, which it serves for all addresses in place of those given to the server',
+    'https servers cannot listen in a worker by themselves: start hornet with --certfile and --keyfile, which go before those of the server',
   )
 }
 

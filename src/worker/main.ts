@@ -53,7 +53,7 @@ async function serve(spec: WorkerData): Promise<void> {
   const hooks = await hooksOf(spec)
   const self = { workerId: spec.workerId, generation: spec.generation }
   await hooks.workerInit?.(self)
-  const { keepAliveMs, clientCertificates } = spec
+  const { keepAliveMs, tls } = spec
   const onError = (error: unknown, req: IncomingMessage): void =>
     tell({ type: 'log', level: 'error', message: `${req.method} ${req.url}: ${describeError(error)}` })
   const adopter = new Adopter({
@@ -61,7 +61,7 @@ async function serve(spec: WorkerData): Promise<void> {
     keepAliveMs,
     onError,
     keepsAddresses: spec.app.exportName !== undefined,
-    hasTls: clientCertificates !== undefined,
+    hasTls: tls !== undefined,
   })
   adopter.install()
   installMessages()
@@ -73,7 +73,7 @@ async function serve(spec: WorkerData): Promise<void> {
   if (!isListening) adopter.yieldBinds()
   const target: Target = { ...frontOf(app), keepAliveMs, onError }
   // A server that listens has listeners of its own; the others are for what is exported.
-  const core = new ServerCore(lanes, { targetOf: (index) => adopter.targetOf(index) ?? target, clientCertificates })
+  const core = new ServerCore(lanes, { targetOf: (index) => adopter.targetOf(index) ?? target, tls })
   adopter.whenIdle = (callback) => core.whenIdle(callback)
   const port = addon.attachWorker(spec.serverHandle, spec.workerId, () => core.pump())
   core.attach(port, new Int32Array(spec.ioControl))

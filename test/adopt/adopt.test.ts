@@ -195,7 +195,7 @@ test('upgrades reach the server', async () => {
 test('https and nothing at all are said early', async () => {
   const https = await runHornet({ args: ['-w', '1', script, '--', 'https'] })
   assert.equal(https.code, 3)
-  assert.match(https.stderr, /^hornet: .*https servers cannot listen in a worker yet/)
+  assert.match(https.stderr, /^hornet: .*https servers cannot listen in a worker by themselves: .*--certfile/)
   const nothing = await within(runHornet({ args: ['-w', '1', script, '--', 'nothing'] }), 'end of the command')
   assert.equal(nothing.code, 3)
   assert.match(nothing.stderr, /^hornet: .*exports nothing that can serve requests/)

@@ -52,6 +52,7 @@ test('what the help says of a default is what the parser makes of it', () => {
     workers: '$WEB_CONCURRENCY, or auto',
     ioThreads: 'one per 8 processors',
     umask: 'inherited',
+    keyfile: 'the file of --certfile',
   }
   for (const [key, setting] of settingEntries) {
     const value = setting.default(machine)

@@ -64,7 +64,7 @@ describe('hornet doctor', { concurrency: 2 }, () => {
     ['user', 'process-user', /start hornet as that user/],
     ['abort', 'process-abort', /process\.exit/],
     ['cluster', 'cluster', /--workers/],
-    ['https', 'https-server', /a proxy in front/],
+    ['https', 'https-server', /--certfile/],
     ['http2', 'http2-server', /a proxy in front/],
   ] as const) {
     test(`will not work, even when the application caught the error: ${deed}`, async () => {
@@ -75,6 +75,16 @@ describe('hornet doctor', { concurrency: 2 }, () => {
       assert.match(stderr, /^loading$/m)
     })
   }
+
+  test('an https server where the server has a certificate', async () => {
+    const certificate = ['pem', 'key'].map((end) => join(root, `test/tls/certs/server.${end}`))
+    const { findings } = await examine(
+      'does.cjs',
+      ['--certfile', certificate[0], '--keyfile', certificate[1]],
+      ['https'],
+    )
+    assert.deepEqual(codesOf(findings), ['listens'])
+  })
 
   test('will not work: an addon that registers itself once in a process', async () => {
     const addon = join(folder, 'legacy.node')

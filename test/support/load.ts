@@ -7,6 +7,8 @@ import { connect, message, type RawConnection, type RawResponse, type Target } f
 
 export interface LoadOptions {
   target: Target
+  /** Opens one connection, where it is not a plain one. */
+  open?: () => Promise<RawConnection>
   connections?: number
   /** Bytes of the next request; `sequence` counts over all connections. */
   request?: (sequence: number) => Buffer
@@ -37,7 +39,7 @@ export interface Load {
 
 /** Resolves once every connection is open. */
 export async function startLoad(options: LoadOptions): Promise<Load> {
-  const { target, connections = 64, reconnect = false } = options
+  const { target, open = () => connect(target), connections = 64, reconnect = false } = options
   const request = options.request ?? (() => message('GET', '/'))
   const check = options.check ?? wants200
   const report: LoadReport = { answers: 0, byStatus: {}, failures: 0, closed: 0, descriptions: [] }
@@ -75,12 +77,12 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       note(`connection closed after request ${number}: ${JSON.stringify(connection.state)}`)
       if (!reconnect) break
       connection.destroy()
-      connection = await connect(target)
+      connection = await open()
     }
     connection.destroy()
   }
 
-  const opened = await Promise.all(Array.from({ length: connections }, () => connect(target)))
+  const opened = await Promise.all(Array.from({ length: connections }, open))
   const drivers = opened.map(drive)
   return {
     report,

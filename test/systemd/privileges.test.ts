@@ -5,7 +5,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
@@ -13,6 +23,7 @@ import { within } from '../support/deadline.js'
 import { runHornet, startHornet } from '../support/hornet.js'
 import { get } from '../support/http.js'
 import { root } from '../support/root.js'
+import { getSecurely } from '../tls/support.js'
 
 const skip = process.getuid?.() === 0 ? false : 'it takes root'
 // A worker loads the package and its application as the other user.
@@ -44,6 +55,23 @@ test('--user: workers, socket file and log file belong to it', { skip: skipUnrea
   hornet.signal('SIGHUP')
   while (!existsSync(log) || !readFileSync(log, 'utf8').includes('reloaded: generation 2')) await get(hornet)
   assert.equal(statSync(log).uid, uid)
+})
+
+test('--user and a key that only root may read: a reload fails, and the certificate of the start goes on', {
+  skip: skipUnread,
+}, async () => {
+  const [certfile, keyfile] = ['pem', 'key'].map((end) => {
+    const path = join(folder, `server.${end}`)
+    copyFileSync(join(root, `test/tls/certs/server.${end}`), path)
+    return path
+  })
+  chmodSync(keyfile, 0o600)
+  const args = ['--workers', '1', '--user', 'nobody', '--certfile', certfile, '--keyfile', keyfile]
+  await using hornet = await startHornet({ app: 'test/tls/fixtures/app.mjs', args })
+  await hornet.waitForLog(/worker 1 ready/)
+  hornet.signal('SIGHUP')
+  await hornet.waitForLog(/\[error\] reload failed, the old workers go on: --keyfile: EACCES: permission denied/)
+  assert.equal((await getSecurely(hornet)).status, 200)
 })
 
 test('--group alone', { skip: skipUnread }, async () => {

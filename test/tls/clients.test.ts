@@ -62,6 +62,9 @@ const views: Record<string, ConnectionOptions> = {
   'a certificate, TLS 1.2': { ...client, maxVersion: 'TLSv1.2' },
   'a certificate, TLS 1.3': client,
   'a certificate and its issuer': chain,
+  // With an authority of its own a client sends that as well.
+  'a certificate alone': { ...client, ca: [], rejectUnauthorized: false },
+  'a certificate alone, TLS 1.2': { ...client, ca: [], rejectUnauthorized: false, maxVersion: 'TLSv1.2' },
   'a certificate that nobody trusts': stranger,
 }
 

@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { WebSocket } from 'ws'
-import { eventually, within } from '../support/deadline.js'
+import { asked, within } from '../support/deadline.js'
 import { type Hornet, startHornet } from '../support/hornet.js'
 import { message } from '../support/http.js'
 import { connectSecurely, getSecurely, pem, type SecureConnection, serverCertificate, startTls } from './support.js'
@@ -90,7 +90,7 @@ for (const version of versions) {
       const connection = await connectSecurely(hornet, only)
       connection.pause()
       connection.write(message('GET', '/stream?length=16000000&piece=50000'))
-      await eventually('a write that has to wait', async () => (await blockedCount()) > before || undefined)
+      await asked('write that has to wait', async () => (await blockedCount()) > before)
       connection.resume()
       const { body, headers } = await connection.readResponse()
       assert.deepEqual([body.length, sha256(body)], [16_000_000, headers['x-sha256']])
