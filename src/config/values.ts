@@ -129,7 +129,7 @@ export const certReqs: ValueKind<(typeof certReqsWords)[number]> = {
 export const cipherList: ValueKind<string> = {
   metavar: 'LIST',
   accepts: 'a list of cipher names, separated by colons',
-  parse: (text) => (/^[\w!+@=:,. -]*\w[\w!+@=:,. -]*$/.test(text) ? text : undefined),
+  parse: (text) => (/^[\w!+@=:.-]*\w[\w!+@=:.-]*$/.test(text) ? text : undefined),
   format: String,
 }
 

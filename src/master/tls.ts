@@ -55,7 +55,7 @@ export function readTls(settings: Settings, nowMs = Date.now()): TlsFiles | unde
   const { caCerts, certReqs, ciphers, tlsMinVersion } = settings
   const certificates = sourcesOf(settings).map(readCertificate)
   if (certificates.length === 0) return undefined
-  checkCiphers(ciphers)
+  checkCiphers(settings)
   const names = shareNames(certificates)
   return {
     native: {
@@ -151,8 +151,11 @@ function readAuthorities(path: string): string {
   return joinPem(blocks.filter(isCertificate))
 }
 
-function checkCiphers(ciphers: string | undefined): void {
+function checkCiphers({ ciphers, tlsMinVersion }: Settings): void {
   if (ciphers === undefined) return
+  if (tlsMinVersion === 'TLSv1.3' && !ciphers.split(':').some((name) => name.startsWith('TLS_'))) {
+    throw unusable('--ciphers', `'${ciphers}' has none of TLS 1.3, the least that --tls-min-version allows`)
+  }
   attempt(
     () => builtins.tls().createSecureContext({ ciphers, ca: [] }),
     (why, cause) => unusable('--ciphers', `OpenSSL knows no cipher of '${ciphers}': ${why}`, cause),

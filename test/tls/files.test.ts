@@ -74,6 +74,10 @@ describe('settings', () => {
       { host: undefined, certfile: 'c.pem', keyfile: 'k.pem' },
     ])
     assert.throws(
+      () => settings(['--certfile', 'c', '--ciphers', 'A B']),
+      /--ciphers \(command line\): 'A B' is not a list of cipher names, separated by colons/,
+    )
+    assert.throws(
       () => settings(['--certfile', 'c', '--sni', 'a,b,c']),
       /--sni \(command line\): 'a,b,c' is not of the form/,
     )
@@ -168,6 +172,10 @@ describe('files', () => {
         /^--certfile: OpenSSL cannot use the certificate in \S+small\.pem: .*key too small/,
       ],
       [[...serverCertificate, '--ciphers', 'NONSENSE'], /^--ciphers: OpenSSL knows no cipher of 'NONSENSE'/],
+      [
+        [...serverCertificate, '--ciphers', 'HIGH', '--tls-min-version', 'TLSv1.3'],
+        /^--ciphers: 'HIGH' has none of TLS 1.3/,
+      ],
       [[...serverCertificate, '--ciphers', 'TLS_NONSENSE'], /^--ciphers: OpenSSL knows no cipher of 'TLS_NONSENSE'/],
       [
         [...serverCertificate, '--cert-reqs', '2', '--ca-certs', cert('server.key')],
