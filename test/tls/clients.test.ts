@@ -81,7 +81,7 @@ describe('req.socket is what it is on node:https', () => {
       for (const [what, clientOptions] of Object.entries(views)) {
         const isRefused = certReqs === 'required' && ('cert' in clientOptions ? clientOptions === stranger : true)
         if (isRefused) {
-          assert.match(await refusal(hornet, clientOptions), /^ERR_SSL_.*(?:ALERT|CERTIFICATE)|ECONNRESET|ended/, what)
+          assert.match(await refusal(hornet, clientOptions), /^ALERT_/, what)
           continue
         }
         assert.deepEqual(await seen(hornet, clientOptions), await seen(node, clientOptions), what)
@@ -93,8 +93,8 @@ describe('req.socket is what it is on node:https', () => {
 test('a client without the certificate that is required is told so', async () => {
   await using hornet = await startTls(['--cert-reqs', 'required', ...authority])
   const reasons = {
-    'TLSv1.2': ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'],
-    'TLSv1.3': ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA'],
+    'TLSv1.2': ['ALERT_HANDSHAKE_FAILURE', 'ALERT_UNKNOWN_CA'],
+    'TLSv1.3': ['ALERT_CERTIFICATE_REQUIRED', 'ALERT_UNKNOWN_CA'],
   } as const
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const [none, unknown] = reasons[version]
@@ -138,7 +138,7 @@ test('a session of another --cert-reqs, from before a reload, resumes nothing th
   write({ certReqs: 'required', caCerts: cert('ca.pem') })
   hornet.signal('SIGHUP')
   await hornet.waitForLog(/reloaded: generation 2\n/)
-  assert.equal(await refusal(hornet, { session }), 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED')
+  assert.equal(await refusal(hornet, { session }), 'ALERT_CERTIFICATE_REQUIRED')
 })
 
 test('plain connections have none of it, whatever a proxy says', async () => {

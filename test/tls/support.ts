@@ -63,22 +63,30 @@ export async function connectSecurely(where: Where, options: ConnectionOptions =
   return new SecureConnection(socket)
 }
 
-/** The code of the error that a handshake fails with, or the first read after it (where the server judges last). */
+/**
+ * How the server refuses: the alert that it sends, in the handshake or at the first read after it (where the server
+ * judges last), or whatever else the client finds.
+ */
 export async function refusal(where: Where, options: ConnectionOptions): Promise<string> {
   let connection: SecureConnection
   try {
     connection = await connectSecurely(where, options)
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error)
+    return alertIn((error as NodeJS.ErrnoException).code ?? String(error))
   }
   connection.write(message('GET', '/'))
   try {
     return `served: ${(await connection.readResponse()).status}`
   } catch {
-    return typeof connection.state === 'string' ? connection.state : connection.state.error
+    return typeof connection.state === 'string' ? connection.state : alertIn(connection.state.error)
   } finally {
     connection.destroy()
   }
+}
+
+/** Versions of OpenSSL differ in what they put before it. */
+function alertIn(code: string): string {
+  return /ALERT_\w+$/.exec(code)?.[0] ?? code
 }
 
 /** One request on a connection of its own. */
