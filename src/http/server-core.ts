@@ -538,7 +538,7 @@ export class ServerCore implements InboxHandler {
     this.#options.onConnectionClosed?.(index, generation)
   }
 
-  /** Undefined: connections have no TLS of ours, and none has. */
+  /** Undefined: no connection has TLS of ours; otherwise all have. */
   get tls(): TlsFacts | undefined {
     return this.#options.tls
   }

@@ -148,9 +148,8 @@ export async function runMaster(options: MasterOptions): Promise<void> {
       }
       try {
         const configuration = { ...options.configuration, tls }
-        await arbitrate({ ...options, configuration }, runner, server, ioControl, {
-          ...{ listeners, adoptions, pidFile, onDesk },
-        })
+        const parts: Parts = { listeners, adoptions, pidFile, onDesk }
+        await arbitrate({ ...options, configuration }, runner, server, ioControl, parts)
       } finally {
         adoptions.close()
       }

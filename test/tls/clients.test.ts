@@ -125,6 +125,18 @@ test('a session that is resumed has the certificate of its client', async () => 
   }
 })
 
+test('a session without a certificate is not taken for one that has been verified', async () => {
+  await using hornet = await startTls(['--cert-reqs', 'optional', ...authority])
+  const first = await connectSecurely(hornet)
+  const given = once(first.tls, 'session') as Promise<[Buffer]>
+  first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await first.readResponse()
+  const [session] = await given
+  first.destroy()
+  const { authorized, authorizationError, isReused } = (await seen(hornet, { session })) as Record<string, unknown>
+  assert.deepEqual([authorized, authorizationError, isReused], [false, 'UNABLE_TO_GET_ISSUER_CERT', true])
+})
+
 test('a session of another --cert-reqs, from before a reload, resumes nothing that it should not', async () => {
   const { path, write } = configFolder()
   write({ certReqs: 'none' })
