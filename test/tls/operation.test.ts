@@ -3,8 +3,8 @@
  * log, metrics and status say what goes on; stops, upgrades, proxies and unix sockets are as without TLS.
  */
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -214,6 +214,66 @@ test('addresses are told as https, and certificates and handshakes counted', asy
   const { stdout: shown } = await ctl(['status'], { HORNET_CONTROL: `unix:${control}` })
   assert.match(shown, /^listening {3}https:/m)
   assert.match(shown, /^tls {9}2 handshakes, 1 resumed, 5 failed\ncertificate \S+told\.pem, until 2120-01-01/m)
+})
+
+test('limits of time end connections as without TLS', async () => {
+  const times = ['--write-timeout', '300ms', '--body-timeout', '300ms', '--keep-alive', '300ms']
+  const control = join(folder, 'times.sock')
+  await using hornet = await startTls([...times, '--control', `unix:${control}`])
+  const idle = await openWire(hornet)
+  const idling = await connectSecurely(hornet, { socket: idle, maxVersion: 'TLSv1.2' })
+  assert.equal(await textOf(idling), 'hello\n')
+  const slow = await connectSecurely(hornet)
+  slow.write(message('POST', '/hash', { 'Content-Length': '10' }))
+  const stuck = await connectSecurely(hornet)
+  stuck.pause()
+  stuck.write(message('GET', '/stream?length=64000000&piece=100000'))
+  assert.equal((await idling.readToEnd()).length, 0)
+  assert.equal(idle.recordTypes().at(-1), alert)
+  assert.equal((await slow.readResponse()).status, 408)
+  await slow.readToEnd()
+  await asked('write that timed out', async () =>
+    /^hornet_timeouts_total\{reason="write"\} 1$/m.test((await getPlain({ path: control }, '/metrics')).text),
+  )
+  stuck.resume()
+  // Cut short, and not by an end in good order.
+  await assert.rejects(stuck.readResponse())
+  stuck.destroy()
+})
+
+test('a response that its worker does not end does not look whole', async () => {
+  await using hornet = await startTls()
+  const wire = await openWire(hornet)
+  const connection = await connectSecurely(hornet, { socket: wire, maxVersion: 'TLSv1.2' })
+  connection.write('GET /die HTTP/1.0\r\n\r\n')
+  await connection.readUntil('half of it')
+  await connection.readToEnd().catch(() => {})
+  assert.notEqual(wire.recordTypes().at(-1), alert, 'no close_notify')
+})
+
+test('files of --static, and --health, are served as without TLS', async () => {
+  const content = randomBytes(5_000_000)
+  const files = join(folder, 'files')
+  mkdirSync(files)
+  writeFileSync(join(files, 'large.bin'), content)
+  writeFileSync(join(files, 'small.txt'), 'small')
+  await using hornet = await startTls(['--static', `/files=${files}`, '--health', '/health'])
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const connection = await connectSecurely(hornet, { maxVersion })
+    assert.equal(await textOf(connection, '/health/live'), 'OK\n')
+    assert.equal(await textOf(connection, '/files/small.txt'), 'small')
+    connection.write(message('GET', '/files/large.bin', { Range: 'bytes=16380-3000000' }))
+    const part = await connection.readResponse()
+    assert.equal(part.status, 206)
+    assert.ok(part.body.equals(content.subarray(16_380, 3_000_001)))
+    connection.pause()
+    connection.write(Buffer.concat([message('GET', '/files/large.bin'), message('GET', '/')]))
+    await getSecurely(hornet)
+    connection.resume()
+    assert.ok((await connection.readResponse()).body.equals(content))
+    assert.equal((await connection.readResponse()).text, 'hello\n')
+    connection.destroy()
+  }
 })
 
 test('the access log has requests as without TLS', async () => {

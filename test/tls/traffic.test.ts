@@ -128,6 +128,31 @@ for (const version of versions) {
   })
 }
 
+test('a request may come in records of one byte', async () => {
+  const connection = await connectSecurely(hornet)
+  const body = randomBytes(100)
+  for (const byte of message('POST', '/hash', {}, body)) connection.write(Buffer.from([byte]))
+  assert.equal(JSON.parse((await connection.readResponse({ method: 'POST' })).text).hash, sha256(body))
+  connection.destroy()
+})
+
+test('a connection that ends without close_notify, amid a body, is a request that broke off', async () => {
+  const abortedCount = async () => Number((await getSecurely(hornet, '/aborted')).text)
+  for (const isReset of [false, true]) {
+    const before = await abortedCount()
+    const wire = await openWire(hornet)
+    const connection = await connectSecurely(hornet, { socket: wire })
+    connection.write(message('POST', '/hash', { 'Content-Length': '1000000', Expect: '100-continue' }))
+    // The application has it from then on: a reset takes unread bytes with it.
+    await connection.readUntil('100 Continue\r\n\r\n')
+    await new Promise<void>((settle) => connection.socket.write(Buffer.alloc(500_000), () => settle()))
+    if (isReset) wire.socket.resetAndDestroy()
+    else wire.socket.end()
+    await asked('aborted request', async () => (await abortedCount()) > before)
+    connection.destroy()
+  }
+})
+
 test('a client that waits for 100 (Continue) is told to go on', async () => {
   const connection = await connectSecurely(hornet)
   connection.write(message('POST', '/hash', { Expect: '100-continue', 'Content-Length': '5' }))
