@@ -1,15 +1,16 @@
 /**
  * Servers with certificates, and clients that know their authority. The certificates are made by `certs/make.mjs`.
  */
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { within } from '../support/deadline.js'
 import { type Hornet, type HornetOptions, startHornet } from '../support/hornet.js'
-import { message, RawConnection, type RawResponse } from '../support/http.js'
+import { message, RawConnection, type RawResponse, request } from '../support/http.js'
 import { root } from '../support/root.js'
 
 export const app = 'test/tls/fixtures/app.mjs'
@@ -107,4 +108,42 @@ export class SecureConnection extends RawConnection {
     super(socket)
     this.tls = socket
   }
+}
+
+/** Of the certificate that the server has shown. */
+export function serialOf({ tls }: SecureConnection): string | undefined {
+  return tls.getPeerX509Certificate()?.serialNumber
+}
+
+export async function servedSerial(where: { port: number }): Promise<string | undefined> {
+  const connection = await connectSecurely(where)
+  const serial = serialOf(connection)
+  connection.destroy()
+  return serial
+}
+
+export async function textOf(connection: SecureConnection, path = '/'): Promise<string> {
+  connection.write(message('GET', path))
+  return (await connection.readResponse()).text
+}
+
+/** A server whose certificate lies in `folder`, to be renewed in place as an ACME client does it. */
+export async function startRenewable(folder: string, name: string, ...args: string[]) {
+  const [certfile, keyfile, control] = ['pem', 'key', 'sock'].map((end) => join(folder, `${name}.${end}`))
+  const renew = (from: string) => {
+    copyFileSync(cert(`${from}.pem`), certfile)
+    copyFileSync(cert(`${from}.key`), keyfile)
+  }
+  renew('server')
+  const hornet = await startHornet({
+    app,
+    args: ['--workers', '1', '--certfile', certfile, '--keyfile', keyfile, '--control', `unix:${control}`, ...args],
+  })
+  const reload = () => request({ path: control }, message('POST', '/reload'))
+  return { hornet, certfile, keyfile, control, renew, reload }
+}
+
+/** That of `server.pem`. */
+export function serverSerial(): string {
+  return new X509Certificate(readFileSync(cert('server.pem'))).serialNumber
 }
