@@ -458,7 +458,7 @@ function end(this: Message, first?: unknown, second?: unknown, third?: unknown):
   }
   if (this.finished && this[kRoad] === Road.Lean && !exchange.isFinished && !chunk && kWritableFinished !== undefined) {
     // Node 24 and later keep it for an end that Node's own code brings about, which this one's is not.
-    if (typeof callback === 'function') this.once('finish', endCallback(callback as EndCallback))
+    if (typeof callback === 'function') queueEndCallback(this, callback as EndCallback)
     return this
   }
   if (
@@ -504,7 +504,10 @@ function end(this: Message, first?: unknown, second?: unknown, third?: unknown):
     takeRawRoad(this, exchange)
     return node.end.call(this, first, second, third)
   }
-  if (typeof callback === 'function') this.once('finish', endCallback(callback as EndCallback))
+  if (typeof callback === 'function') {
+    if (kWritableFinished === undefined) this.once('finish', callback as EndCallback)
+    else queueEndCallback(this, callback as EndCallback)
+  }
   this._contentLength = sent
   this._headerSent = true
   this.finished = true
@@ -516,9 +519,27 @@ function end(this: Message, first?: unknown, second?: unknown, third?: unknown):
 
 type EndCallback = (error?: null) => void
 
-/** What end() was given for 'finish': Node 24 and later call it with null. */
-function endCallback(callback: EndCallback): EndCallback {
-  return kWritableFinished === undefined ? callback : () => callback(null)
+/** A listener of 'finish' that stands for callbacks of end(). */
+interface QueuedCallbacks {
+  (): void
+  [kEndCallbacks]?: EndCallback[]
+}
+const kEndCallbacks = Symbol('hornet.endCallbacks')
+
+/** What end() was given, on Node 24 and later: it is called, with null, before anyone hears of 'finish'. */
+function queueEndCallback(res: Message, callback: EndCallback): void {
+  for (const listener of res.listeners('finish')) {
+    const queued = (listener as QueuedCallbacks)[kEndCallbacks]
+    if (queued === undefined) continue
+    queued.push(callback)
+    return
+  }
+  const callbacks = [callback]
+  const callAll: QueuedCallbacks = () => {
+    for (const each of callbacks) each(null)
+  }
+  callAll[kEndCallbacks] = callbacks
+  res.prependOnceListener('finish', callAll)
 }
 
 function isLeanBody(chunk: unknown): boolean {
