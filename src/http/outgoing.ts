@@ -626,6 +626,8 @@ export function installOutgoing(): void {
     _writeRaw(this: Message, ...args: unknown[]) {
       const exchange = exchangeOf(this)
       if (exchange === undefined) return node._writeRaw.apply(this, args)
+      // What Node says when the socket was destroyed; without one, as here, it would keep what nobody will read.
+      if (exchange.isAborted) return false
       takeRawRoad(this, exchange)
       // The head is not on its way: this is an interim response (1xx). One whose turn has not come goes to the I/O thread
       // at once, which keeps it; here it would wait together with the head, and Node may put it behind that.
