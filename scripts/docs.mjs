@@ -1,5 +1,6 @@
 // Writes the reference pages that follow from a table: docs/settings.md from src/config/settings.ts, docs/errors.md from
-// src/errors.ts, docs/compatibility.md from test/compat/differences.json, docs/parser-differences.md from
+// src/errors.ts, docs/compatibility.md from test/compat/differences.json and
+// test/fuzz/calls/differences.json, docs/parser-differences.md from
 // test/fuzz/differential/differences.json and test/http/probes/differences.json.
 //
 //   node scripts/docs.mjs           writes the pages
@@ -97,11 +98,12 @@ async function errorsPage() {
 }
 
 function compatibilityPage() {
+  const calls = JSON.parse(readFileSync(join(root, 'test/fuzz/calls/differences.json'), 'utf8'))
   const differences = JSON.parse(readFileSync(join(root, 'test/compat/differences.json'), 'utf8'))
   const lines = [
     '# Compatibility',
     '',
-    '<!-- Written by `npm run docs` from test/compat/differences.json; do not edit. -->',
+    '<!-- Written by `npm run docs` from test/compat/differences.json and test/fuzz/calls/differences.json; do not edit. -->',
     '',
     '`hornet/http` is `node:http` with its server half on the native core, in the thread that imports it:',
     '',
@@ -131,6 +133,22 @@ function compatibilityPage() {
       ]
       return row([area, name.join(': '), reason + versions.join('')])
     }),
+    '',
+    '## Calls in any order',
+    '',
+    'A fuzzer draws what applications do with `req` and `res`, right and wrong, in any order, with bodies of all kinds and',
+    'clients that pipeline, send late, or leave. Each such plan is played on `node:http`, on a pool and on `hornet/http`. The',
+    'client must get the same bytes, and the application must see the same events, errors and states in the same order, but',
+    'for these differences (`test/fuzz/calls/differences.json`, with a plan that shows each).',
+    '',
+    '```sh',
+    'npm run fuzz -- calls 60         # for a minute',
+    'npm run fuzz -- calls 60 SEED    # the plans of that seed',
+    '```',
+    '',
+    '| difference | why | what is not compared for it |',
+    '|---|---|---|',
+    ...calls.map(({ what, reason, scope }) => row([what, reason, scope])),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -5,6 +5,7 @@
 //   npm run fuzz -- differential 1000000x       a million requests, for Node's parser and ours
 //   npm run fuzz -- differential 60 SEED        the same requests as another run with that seed
 //   npm run fuzz -- pipeline 60                 clients that pipeline, against a server whose workers are killed
+//   npm run fuzz -- calls 60                    what applications call on req and res, beside Node
 //   npm run fuzz -- all 60                      each of them for sixty seconds
 //
 // Native targets are test/fuzz/*_fuzz.cc: libFuzzer with the address and undefined-behaviour sanitizers. They see
