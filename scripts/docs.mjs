@@ -125,13 +125,9 @@ function compatibilityPage() {
     '',
     '| area | check | why it differs |',
     '|---|---|---|',
-    ...differences.map(({ check, reason, since, until }) => {
+    ...differences.map(({ check, reason, until }) => {
       const [area, ...name] = check.split(': ')
-      const versions = [
-        since === undefined ? '' : ` (From Node ${since} on.)`,
-        until === undefined ? '' : ` (Before Node ${until}.)`,
-      ]
-      return row([area, name.join(': '), reason + versions.join('')])
+      return row([area, name.join(': '), until === undefined ? reason : `${reason} (Before Node ${until}.)`])
     }),
     '',
     '## Calls in any order',
