@@ -13,6 +13,7 @@ export type Seen = Record<string, string[]>
 interface Running {
   program: Program
   seen: string[]
+  isUnderWay: boolean
   /** It waits for the client, or has done all. */
   begun: Promise<void>
   settled: Promise<void>
@@ -25,6 +26,8 @@ interface Running {
 const turns = 6
 /** A response that waits for others, or for its client, is not over by itself. */
 const settleTurnsMax = 60
+/** A program that waits for what never comes. */
+const underWayMs = 200
 
 const runs = new Map<string, Running[]>()
 
@@ -61,6 +64,8 @@ async function control(
   runs.delete(id)
   const seen: Seen = {}
   for (const [at, each] of running.entries()) {
+    // The connection may have ended while it still had calls to make.
+    if (each.isUnderWay) await Promise.race([each.settled, new Promise((late) => setTimeout(late, underWayMs))])
     seen[at] = [...each.seen, each.finalState()]
     // Whoever asked for what never came.
     each.begin()
@@ -78,7 +83,16 @@ function runningOf(program: Program): Running {
   const settled = new Promise<void>((go) => {
     settle = go
   })
-  return { program, seen: [], begun, settled, begin, settle, finalState: () => 'final: it never came' }
+  return {
+    program,
+    seen: [],
+    isUnderWay: false,
+    begun,
+    settled,
+    begin,
+    settle,
+    finalState: () => 'final: it never came',
+  }
 }
 
 async function pass(count: number): Promise<void> {
@@ -89,6 +103,7 @@ async function run(req: IncomingMessage, res: ServerResponse, id: string, index:
   const running = runs.get(id)?.[index]
   if (running === undefined) throw new Error(`no program for ${req.url}`)
   const { program, seen } = running
+  running.isUnderWay = true
   running.finalState = () => `final: ${stateOf(req, res)}`
   const performance = new Performance(req, res, (line) => seen.push(line))
   performance.listen(program)

@@ -20,7 +20,8 @@ export interface Difference {
   reason: string
   /** How little of a comparison is left out for it. */
   scope: string
-  /** The first major version of Node on which the example shows it no more. */
+  /** The first major version of Node on which the example shows it, and the first on which it does no more. */
+  since?: number
   until?: number
   /** The peer that shows it in this plan. */
   example: { peer: string; plan: Plan }
@@ -160,7 +161,9 @@ export const excuses: readonly Excuse[] = [
         // Closed either way.
         if (hornet.ending === 'ECONNRESET') hornet.ending = 'ended'
         // What was corked goes with the connection.
-        if (!plan.requests.some(({ program }) => program.calls.some(([name]) => name === 'cork'))) return
+        const isCorked = plan.requests.some(({ program }) => program.calls.some(([name]) => name === 'cork'))
+        const isBehind = plan.requests.length > 1 || plan.requests.some(({ fields }) => fields.includes(expectation))
+        if (!isCorked && !isBehind) return
       }
       hornet.ending = node.ending
       hornet.bytes = node.bytes
@@ -265,6 +268,13 @@ export const excuses: readonly Excuse[] = [
     },
   },
   {
+    id: 'cut-behind-its-end',
+    forgive({ plan, node, hornet }) {
+      const isCut = plan.requests.some(({ program }) => program.calls.some(([name]) => cuts.includes(name)))
+      if (isCut && hornet.bytes.startsWith(node.bytes)) hornet.bytes = node.bytes
+    },
+  },
+  {
     id: 'last-after-all',
     forgive({ node, hornet }) {
       if (
@@ -292,7 +302,7 @@ export const excuses: readonly Excuse[] = [
   {
     id: 'details-of-what-is-over',
     forgive({ node, hornet }) {
-      leaveOut([node, hornet], /^req (resume|pause) complete=true/)
+      leaveOut([node, hornet], /^(req (resume|pause) complete=true|callback \d+ write ECONNRESET)/)
       eachLine([node, hornet], (line) => {
         const flow = line
           .replace(/^(final.*"readableFlowing":|.*"readableEnded":true,"readableFlowing":)(true|false|null)/, '$1')
