@@ -8,7 +8,7 @@
     {
       'target_name': 'hornet',
       'sources': [
-        '<!@(node -p "[\'base\',\'log\',\'static\',\'loop\',\'net\',\'tls\',\'http\',\'ring\',\'server\',\'addon\'].flatMap((room)=>fs.readdirSync(\'native/\'+room).filter((name)=>name.endsWith(\'.cc\')).sort().map((name)=>\'native/\'+room+\'/\'+name)).join(\' \')")',
+        '<!@(node -p "[\'base\',\'log\',\'static\',\'loop\',\'net\',\'tls\',\'http\',\'http2\',\'ring\',\'server\',\'addon\'].flatMap((room)=>fs.readdirSync(\'native/\'+room).filter((name)=>name.endsWith(\'.cc\')).sort().map((name)=>\'native/\'+room+\'/\'+name)).join(\' \')")',
       ],
       'include_dirs': [
         'native',

@@ -8,7 +8,7 @@
 // native/ring and the pure parts of native/http; a *_thread_test.cc is built with the thread sanitizer, and without
 // native/http. Comments at its top may ask for more:
 //
-//   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv, ssl)
+//   // links: uv loop net server http    folders of native/ (http: all of it) and libraries (uv, ssl, nghttp2)
 //   // args: test/http/vectors           arguments of the program, relative to the repository
 //   // defines: HORNET_LOOP_UV           macros, for the test itself and for native/loop
 //
@@ -29,6 +29,7 @@ const libraries = {
   uv: { header: 'uv.h', flags: ['-luv'], package: 'libuv1-dev' },
   // By name, as in the process of Node.js: what is found there at run time need not be asked for here.
   ssl: { header: 'openssl/ssl.h', flags: ['-Wl,--no-as-needed', '-lssl', '-lcrypto'], package: 'libssl-dev' },
+  nghttp2: { header: 'nghttp2/nghttp2.h', flags: ['-Wl,--no-as-needed', '-lnghttp2'], package: 'libnghttp2-dev' },
 }
 // Of debug information the sanitizers' stacks show lines alone.
 const commonFlags = ['-std=c++20', '-g1', '-Wall', '-Wextra', '-fno-exceptions', '-fno-rtti', `-I${root}/native`]

@@ -226,6 +226,8 @@ TlsOptions ReadTls(const Napi::Object& given) {
   }
   if (given.Get("caPem").IsString()) options.ca_pem = given.Get("caPem").As<Napi::String>();
   if (given.Get("ciphers").IsString()) options.ciphers = given.Get("ciphers").As<Napi::String>();
+  // Without nghttp2 in this Node.js there is HTTP/1.1 alone.
+  options.offers_http2 = given.Get("http2").ToBoolean();
   Napi::Value version = given.Get("minVersion");
   options.needs_tls13 = version.IsString() && version.As<Napi::String>().Utf8Value() == "TLSv1.3";
   return options;

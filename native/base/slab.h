@@ -22,7 +22,8 @@ struct SlabId {
 template <class T>
 class Slab {
  public:
-  explicit Slab(uint32_t capacity) : capacity_(capacity) {}
+  // Indices begin at `first`: so it is known which of two slabs one is of.
+  explicit Slab(uint32_t capacity, uint32_t first = 0) : capacity_(capacity), first_(first) {}
   ~Slab() { DCHECK(live_ == 0); }
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -36,19 +37,21 @@ class Slab {
     free_ = slot->next_free;
     slot->live = true;
     live_++;
-    return new (slot->storage) T(SlabId{index, slot->generation}, std::forward<Args>(args)...);
+    return new (slot->storage) T(SlabId{first_ + index, slot->generation}, std::forward<Args>(args)...);
   }
   void Release(SlabId id) {
-    Slot* slot = At(id.index);
+    const uint32_t index = id.index - first_;
+    Slot* slot = At(index);
     CHECK(slot->live && slot->generation == id.generation);
     reinterpret_cast<T*>(slot->storage)->~T();
     slot->live = false;
     slot->generation++;
     slot->next_free = free_;
-    free_ = id.index;
+    free_ = index;
     live_--;
   }
   T* Find(uint32_t index, uint32_t generation) {
+    index -= first_;
     if (index >= chunks_.size() * kChunkSlots) return nullptr;
     Slot* slot = At(index);
     return slot->live && slot->generation == generation ? reinterpret_cast<T*>(slot->storage) : nullptr;
@@ -90,6 +93,7 @@ class Slab {
   }
 
   uint32_t capacity_;
+  const uint32_t first_;
   uint32_t free_ = kNone;
   uint32_t live_ = 0;
   std::vector<std::unique_ptr<Slot[]>> chunks_;

@@ -308,7 +308,7 @@ char* AccessFormat::TakeRequest(const RequestHead& head, const char* head_bytes,
                               : TakeValue(target + path_length + 1, head.target_length - path_length - 1, out, end);
         break;
       case AccessAtom::kProtocol:
-        out = TakeValue(head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1", 8, out, end);
+        out = TakeValue(target + head.target_length + 1, 8, out, end);
         break;
       case AccessAtom::kReferer:
         out = TakeHeader(head, head_bytes, kReferer, out, end);

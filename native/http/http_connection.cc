@@ -81,7 +81,7 @@ void HttpHost::WriteText(const RequestHead& head, const char* head_bytes, const 
 }
 
 void HttpConnection::Start(const SocketAddress* peer, const SocketAddress* local) {
-  timer.owner = this;
+  timer.owner = static_cast<SecureConnection*>(this);
   IpAddress peer_ip;
   bool has_ip = false;
   if (peer != nullptr) {
@@ -110,6 +110,43 @@ void HttpConnection::Start(const SocketAddress* peer, const SocketAddress* local
     WatchReadable(true);
   }
   if (state_ == State::kOpen) UpdateDeadline();
+}
+
+void HttpConnection::StartStream(StreamWire* wire, const ConnectionOrigin& origin) {
+  timer.owner = static_cast<SecureConnection*>(this);
+  OpenStream(&host_->loop, wire);
+  std::memcpy(address_text_, origin.address_text, origin.address_length);
+  address_length_ = origin.address_length;
+  peer_length_ = origin.peer_length;
+  is_peer_trusted_ = origin.is_peer_trusted;
+  host_->tls_sessions.Put(id, origin.session);
+  if (options_->offers_connections) {
+    BeginTunnel(kTunnelOffer, 0);
+  } else {
+    WatchReadable(true);
+  }
+  if (state_ == State::kOpen) UpdateDeadline();
+}
+
+ConnectionOrigin HttpConnection::TakeOrigin() {
+  ConnectionOrigin origin;
+  std::memcpy(origin.address_text, address_text_, address_length_);
+  origin.address_length = address_length_;
+  origin.peer_length = peer_length_;
+  origin.is_peer_trusted = is_peer_trusted_;
+  origin.is_client_counted = is_client_counted_;
+  origin.session = host_->tls_sessions.Find(id);
+  host_->tls_sessions.Drop(id);
+  is_client_counted_ = false;
+  CloseNow();
+  return origin;
+}
+
+void HttpHost::LeaveClient(const ConnectionOrigin& origin) {
+  if (!origin.is_client_counted) return;
+  IpAddress client;
+  CHECK(IpAddress::Parse(origin.address_text, origin.peer_length, &client));
+  client_connections->Leave(client);
 }
 
 // `peer` is null when the peer has no address: it came over a unix socket.
@@ -158,7 +195,7 @@ void HttpConnection::ChooseAddress(const char* head_bytes) {
   // Also without such a field: the next request of the connection may have one, and be another client's.
   ForwardedClient client = ReadForwarded(host->head, head_bytes, host->edge.forwarded_from);
   if (is_shown) {
-    const bool is_encrypted = client.scheme == ForwardedScheme::kUnsaid ? is_secure()
+    const bool is_encrypted = client.scheme == ForwardedScheme::kUnsaid ? OwnFlags() != 0
                                                                         : client.scheme == ForwardedScheme::kHttps;
     host->request_address_flags = kRequestForwarded | (is_encrypted ? kRequestEncrypted : 0u);
   }
@@ -201,7 +238,14 @@ bool HttpConnection::ReadOnce() {
   char* buffer = is_streaming && kept == 0 && wanted == kReadBytes ? host_->BodyBuffer() : host_->read_buffer;
   if (kept > 0) std::memcpy(buffer, input_, kept);
   size_t count = 0;
-  if (!HandleStatus(Receive(buffer + kept, wanted, &count))) return false;
+  const IoStatus status = Receive(buffer + kept, wanted, &count);
+  if (TakeEstablished() && NoteSession()) {
+    if (status == IoStatus::kOk || status == IoStatus::kAgain) {
+      host_->BeginHttp2(this, buffer + kept, count);
+      return false;
+    }
+  }
+  if (!HandleStatus(status)) return false;
   host_->body_block_length = static_cast<uint32_t>(count);
   host_->stats.bytes_read += count;
   bytes_read_ += count;
@@ -234,7 +278,6 @@ bool HttpConnection::ReadOnce() {
 }
 
 bool HttpConnection::HandleStatus(IoStatus status) {
-  if (TakeEstablished()) NoteSession();
   switch (status) {
     case IoStatus::kAgain:
       return false;
@@ -258,11 +301,12 @@ bool HttpConnection::HandleStatus(IoStatus status) {
   return false;
 }
 
-void HttpConnection::NoteSession() {
-  TlsSession made = session();
+bool HttpConnection::NoteSession() {
+  auto made = std::make_shared<const TlsSession>(session());
   host_->stats.tls_handshakes++;
-  if (made.is_resumed) host_->stats.tls_resumed++;
-  host_->tls_sessions.Put(id, std::move(made));
+  if (made->is_resumed) host_->stats.tls_resumed++;
+  host_->tls_sessions.Put(id, made);
+  return made->alpn_protocol == "h2";
 }
 
 void HttpConnection::BeginTls(const char* data, size_t length) {
@@ -341,7 +385,11 @@ bool HttpConnection::CanTakeRequest() const {
 size_t HttpConnection::TakeHead(const char* data, size_t length, bool* stop) {
   RequestHead& head = host_->head;
   ParseStatus status = ParseHead(data, length, options_->limits.head, &head);
-  if (status == ParseStatus::kDone) ChooseAddress(data);
+  if (status == ParseStatus::kDone) {
+    ChooseAddress(data);
+    // As the access log shows it.
+    if (is_stream()) std::memcpy(const_cast<char*>(data) + head.target_offset + head.target_length + 1, "HTTP/2.0", 8);
+  }
   uint32_t reason = ReasonToHandOver(status, head);
   if (reason != kTunnelNone) {
     // Earlier responses first: from then on the worker alone writes to the connection.
@@ -504,6 +552,8 @@ size_t HttpConnection::TakeTunnel(const char* data, size_t length, bool* stop) {
 void HttpConnection::OpenTunnel(Exchange* exchange) {
   if (exchange->reason != kTunnelOffer || state_ != State::kOpen) return;
   exchange->reason = kTunnelNone;
+  // Its bytes are the application's, which expects those of HTTP/1.1 if any.
+  MaySpeakHttp2(false);
   WatchReadable(true);
 }
 
@@ -1344,6 +1394,10 @@ void HttpConnection::Flush() {
     Abort();
     return;
   }
+  if (is_stream() && is_answered() && first_ == nullptr) {
+    CloseNow();
+    return;
+  }
   if (first_ != nullptr && first_->response_uncredited >= kCreditStepBytes && out.bytes() < kOutLowBytes) {
     uint32_t bytes = first_->response_uncredited;
     first_->response_uncredited = 0;
@@ -1470,8 +1524,8 @@ void HttpConnection::Abort() {
 void HttpConnection::FinishClosing() {
   // In any case: what Flush() wrote last may wait for it, and closing with input unread would throw it away.
   ShutdownWrite();
-  // With TLS it has an end of its own to send.
-  if (peer_ended_ || (sends_no_more_ && !needs_linger_ && input_length_ == 0 && !is_secure())) {
+  // With TLS it has an end of its own to send; a stream is over.
+  if (peer_ended_ || is_stream() || (sends_no_more_ && !needs_linger_ && input_length_ == 0 && !is_secure())) {
     CloseNow();
     return;
   }
@@ -1512,7 +1566,7 @@ void HttpConnection::CloseNow() {
   host_->wheel.Cancel(&timer);
   if (!is_told) host_->HandleConnectionClosed(this);
   watchers.clear();
-  if (is_secure()) host_->tls_sessions.Drop(id);
+  if (is_secure() || is_stream()) host_->tls_sessions.Drop(id);
   SecureConnection::Close(&host_->pool);
 }
 
@@ -1532,6 +1586,7 @@ void HttpConnection::StartDraining() {
 }
 
 bool HttpConnection::Yield() {
+  if (is_stream()) return false;
   bool carries_nothing = state_ == State::kOpen && first_ == nullptr && unwritten_first_ == nullptr &&
                          !is_receiving_body_ && input_length_ == 0 && out.empty();
   if (!carries_nothing || options_->offers_connections) return false;
@@ -1678,7 +1733,8 @@ void HttpConnection::TimeOutRequest() {
 }
 
 void HttpConnection::SetPhase(ConnectionPhase phase) {
-  if (phase == phase_) return;
+  // The connection of a stream is counted itself, and no stream.
+  if (phase == phase_ || is_stream()) return;
   Counter* connections = host_->stats.connections;
   if (phase_ != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase_)]--;
   if (phase != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase)]++;

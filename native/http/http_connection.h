@@ -101,6 +101,16 @@ struct ListenerOptions {
   bool tells_ends = false;
 };
 
+// Where a connection comes from, for what goes on with it.
+struct ConnectionOrigin {
+  char address_text[kAddressTextBytesMax];  // as in request records
+  uint8_t address_length = 0;
+  uint8_t peer_length = 0;         // bytes of it that are the peer's address alone
+  bool is_peer_trusted = false;    // what it says of where requests come from is believed
+  bool is_client_counted = false;  // among the connections of the client
+  std::shared_ptr<const TlsSession> session;
+};
+
 // What a connection needs from the I/O thread it lives on.
 class HttpHost {
  public:
@@ -124,6 +134,8 @@ class HttpHost {
   virtual void MarkDirty(HttpConnection* connection) = 0;
   virtual void HandleConnectionClosed(HttpConnection* connection) = 0;
   virtual void ReleaseConnection(HttpConnection* connection) = 0;
+  // The handshake agreed on HTTP/2: another connection goes on with what came behind it, and this one is done with.
+  virtual void BeginHttp2(HttpConnection* connection, const char* data, size_t length) = 0;
   // For health checks: workers are there to serve requests.
   virtual bool IsReady() const = 0;
 
@@ -133,6 +145,9 @@ class HttpHost {
                         uint32_t address_length, char* out);
 
   StickyRule sticky;
+
+  // The connection is no longer among those of its client.
+  void LeaveClient(const ConnectionOrigin& origin);
 
   // Room for one read of a body that a worker gets in pieces.
   char* BodyBuffer();
@@ -205,6 +220,15 @@ class HttpConnection final : public SecureConnection {
   // After Open(): waits for the first request. Without addresses, as over a unix socket, both are null.
   void Start(const SocketAddress* peer, const SocketAddress* local);
 
+  // Instead, on a stream: its request will come from there.
+  void StartStream(StreamWire* wire, const ConnectionOrigin& origin);
+  // There is something to read, and it is_reading().
+  void HandleInput() { HandleReadable(); }
+  // The peer has taken the request back, or left.
+  void HandleGone() { HandleFailed(); }
+  // The connection goes on elsewhere.
+  ConnectionOrigin TakeOrigin();
+
   // A whole response from a worker. `body` is valid for this turn.
   void Respond(Exchange* exchange, uint32_t flags, const char* head_text, uint32_t head_length, const char* body,
                uint32_t body_length, Block* body_block);
@@ -229,7 +253,7 @@ class HttpConnection final : public SecureConnection {
   void StartDraining();
   // Closes it, if nothing is lost by that. True when it did.
   bool Yield();
-  void HandleTimer();
+  void HandleTimer() override;
 
   const ListenerOptions& options() const { return *options_; }
   // AbortReason, once the connection is being closed.
@@ -266,7 +290,8 @@ class HttpConnection final : public SecureConnection {
   size_t TakeProxyHeader(const char* data, size_t length, bool* stop);
   // TLS begins behind the PROXY header, with bytes that came together with it.
   void BeginTls(const char* data, size_t length);
-  void NoteSession();
+  // True: it is for HTTP/2.
+  bool NoteSession();
   size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
   void SetPeer(const IpAddress* peer);
@@ -275,7 +300,7 @@ class HttpConnection final : public SecureConnection {
   // Whether the client of the head just parsed sends too many requests; those that are not are counted.
   bool IsOverRate();
   // What a request is flagged with for the connection it came over (RequestFlag).
-  uint32_t OwnFlags() const { return is_secure() ? kRequestEncrypted : 0u; }
+  uint32_t OwnFlags() const { return is_secure() || is_stream() ? kRequestEncrypted : 0u; }
   // Sets the host's request_address for the head just parsed.
   void ChooseAddress(const char* head_bytes);
   // True when the path is one of ours and was answered.

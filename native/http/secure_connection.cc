@@ -1,8 +1,10 @@
 #include "http/secure_connection.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "base/check.h"
@@ -21,7 +23,34 @@ void SecureConnection::Secure(TlsHost* host) {
   tls_->host = host;
 }
 
+int SecureConnection::TakeOver(SecureConnection* from) {
+  // What is closed there stays open here.
+  const int fd = fcntl(from->fd(), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  tls_ = std::move(from->tls_);
+  return Open(from->loop(), fd);
+}
+
+void SecureConnection::OpenStream(Loop* loop, StreamWire* wire) {
+  OpenWithout(loop);
+  wire_ = wire;
+}
+
+void SecureConnection::WatchReadable(bool on) {
+  if (wire_ == nullptr) {
+    Watch::WatchReadable(on);
+  } else if (on != is_stream_reading_) {
+    is_stream_reading_ = on;
+    if (on && !is_stream_closed_) wire_->WantRead();
+  }
+}
+
 IoStatus SecureConnection::Receive(char* buffer, size_t capacity, size_t* length) {
+  if (wire_ != nullptr) {
+    *length = wire_->Read(buffer, capacity);
+    was_full_ = *length == capacity;
+    return *length > 0 ? IoStatus::kOk : IoStatus::kAgain;
+  }
   if (tls_ == nullptr) {
     const IoStatus status = Connection::Receive(buffer, capacity, length);
     was_full_ = status == IoStatus::kOk && *length == capacity;
@@ -50,7 +79,8 @@ IoStatus SecureConnection::Decrypt(const char* data, size_t data_length, char* b
     }
     tls.has_started = true;
     // Not before: a connection that says nothing costs no more than without TLS.
-    tls.stream = std::make_unique<TlsStream>(tls.host->context, &tls.host->buffers);
+    const bool http2 = may_speak_http2_ && tls.host->can_speak_http2 && tls.host->context->offers_http2();
+    tls.stream = std::make_unique<TlsStream>(tls.host->context, &tls.host->buffers, http2);
   }
   const bool was_established = tls.stream->is_established();
   const TlsStream::Status status = tls.stream->Open(data, data_length, buffer, length);
@@ -71,6 +101,7 @@ IoStatus SecureConnection::Decrypt(const char* data, size_t data_length, char* b
 }
 
 IoStatus SecureConnection::Flush(ChunkPool* pool, size_t* written, bool is_last) {
+  if (wire_ != nullptr) return is_stream_closed_ ? IoStatus::kFailed : wire_->Take(&out, pool, written);
   return tls_ == nullptr ? Connection::Flush(pool, written, is_last) : FlushSealed(pool, written, is_last);
 }
 
@@ -134,7 +165,7 @@ IoStatus SecureConnection::SendSealed(bool is_last) {
     size_t sent = 0;
     status = Send(tls.parked.get() + tls.parked_sent, tls.parked_length - tls.parked_sent, &sent, is_last);
     tls.parked_sent += static_cast<uint32_t>(sent);
-    wire_bytes_ += sent;
+    tls.wire_bytes += sent;
     if (status == IoStatus::kOk) {
       tls.parked.reset();
       tls.parked_length = tls.parked_sent = 0;
@@ -143,7 +174,7 @@ IoStatus SecureConnection::SendSealed(bool is_last) {
   size_t sent = 0;
   if (status == IoStatus::kOk) {
     status = Send(sealed.data(), sealed.size(), &sent, is_last);
-    wire_bytes_ += sent;
+    tls.wire_bytes += sent;
   }
   if (status == IoStatus::kAgain && !Park(sealed.data() + sent, sealed.size() - sent)) status = IoStatus::kFailed;
   sealed.clear();
@@ -165,6 +196,10 @@ bool SecureConnection::Park(const char* data, size_t length) {
 }
 
 void SecureConnection::ShutdownWrite() {
+  if (wire_ != nullptr) {
+    if (!is_stream_closed_) wire_->EndWriting();
+    return;
+  }
   if (tls_ != nullptr && tls_->stream != nullptr && !tls_->has_ended && !tls_->has_failed) {
     tls_->has_ended = true;
     tls_->stream->End();
@@ -175,11 +210,20 @@ void SecureConnection::ShutdownWrite() {
 }
 
 void SecureConnection::SetReset() {
+  if (wire_ != nullptr) return;
   if (tls_ != nullptr) tls_->is_reset = true;
   Connection::SetReset();
 }
 
 void SecureConnection::Close(ChunkPool* pool) {
+  if (wire_ != nullptr) {
+    if (is_stream_closed_) return;
+    is_stream_closed_ = true;
+    out.Clear(pool);
+    wire_->Leave();
+    CloseWithout();
+    return;
+  }
   // An orderly end is told as such; that something was cut short must not look like one.
   if (!is_closed() && tls_ != nullptr && tls_->stream != nullptr && !tls_->has_ended && !tls_->has_failed &&
       !tls_->is_reset && out.empty() && tls_->parked == nullptr) {

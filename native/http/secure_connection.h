@@ -1,6 +1,7 @@
-// A connection that may be under TLS: what is above it reads and writes the bytes of HTTP either way.
+// A connection that may be under TLS, or a stream of another one: what is above it reads and writes the bytes of HTTP
+// either way.
 //
-// Without TLS each call is that of Connection. With it, bytes leave `out` only once the kernel has taken all of the
+// Without either each call is that of Connection. With it, bytes leave `out` only once the kernel has taken all of the
 // records they were sealed in: until then they count as unwritten, as without TLS those do that the kernel has not
 // taken.
 //
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "http/stream_wire.h"
 #include "net/connection.h"
 #include "tls/tls_stream.h"
 
@@ -24,14 +26,25 @@ constexpr size_t kParkedBytesMax = 256 * 1024;
 // What an I/O thread has for all of its connections when it speaks TLS.
 struct TlsHost {
   std::shared_ptr<const TlsContext> context;  // for connections from now on
+  bool can_speak_http2 = false;
   TlsBuffers buffers;
 };
 
 class SecureConnection : public Connection {
  public:
-  // From now on it is under TLS.
+  // From now on it is under TLS. `may_speak_http2`: if its context offers that.
   void Secure(TlsHost* host);
+  void MaySpeakHttp2(bool may) { may_speak_http2_ = may; }
   bool is_secure() const { return tls_ != nullptr; }
+  // The socket of `from`, and its TLS, are this one's; `from` is to be closed. 0 or a negative errno.
+  int TakeOver(SecureConnection* from);
+  // It is no socket. Life: to Close(), which has HandleReleased() called as for others.
+  void OpenStream(Loop* loop, StreamWire* wire);
+  bool is_stream() const { return wire_ != nullptr; }
+  bool is_answered() const { return wire_->is_answered(); }
+  bool is_closed() const { return wire_ == nullptr ? Watch::is_closed() : is_stream_closed_; }
+  bool is_reading() const { return wire_ == nullptr ? Watch::is_reading() : is_stream_reading_; }
+  virtual void HandleTimer() = 0;
 
   // As Connection's; `buffer` needs room for kTlsPlainBytesMax when it is secure.
   IoStatus Receive(char* buffer, size_t capacity, size_t* length);
@@ -41,8 +54,8 @@ class SecureConnection : public Connection {
   void ShutdownWrite();
   void SetReset();
   void Close(ChunkPool* pool);
-  // Bytes that the kernel has taken, of the wire.
-  uint64_t wire_bytes() const { return wire_bytes_; }
+  // With TLS: bytes that the kernel has taken, of the wire.
+  uint64_t wire_bytes() const { return tls_->wire_bytes; }
   // The last read filled what it was given: there is more, most likely.
   bool was_full() const { return was_full_; }
 
@@ -56,13 +69,17 @@ class SecureConnection : public Connection {
   bool is_plain_http() const { return is_plain_http_; }
 
  protected:
+  SecureConnection() = default;
   ~SecureConnection() = default;
+
+  void WatchReadable(bool on);
 
  private:
   struct Tls {
     TlsHost* host;
     std::unique_ptr<TlsStream> stream;
     std::unique_ptr<char[]> parked;  // sealed bytes that the kernel has not taken
+    uint64_t wire_bytes = 0;         // that the kernel has taken
     uint32_t parked_length = 0;      // bytes
     uint32_t parked_sent = 0;        // bytes of them that it has
     uint32_t sealed_bytes = 0;       // of `out`, from its front: in what is sent or parked
@@ -83,7 +100,10 @@ class SecureConnection : public Connection {
   bool Park(const char* data, size_t length);
 
   std::unique_ptr<Tls> tls_;
-  uint64_t wire_bytes_ = 0;
+  StreamWire* wire_ = nullptr;
+  bool may_speak_http2_ = true;
+  bool is_stream_reading_ = false;
+  bool is_stream_closed_ = false;
   bool is_plain_http_ = false;
   bool was_full_ = false;
 };

@@ -37,6 +37,8 @@ void Watch::Close() {
   loop_->closed_.PushBack(this);
 }
 
+void Watch::CloseWithout() { loop_->closed_.PushBack(this); }
+
 bool Loop::Prepare() {
   host_->HandleTurn();
   // First, because who is released may let others in.

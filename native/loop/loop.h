@@ -43,6 +43,9 @@ class Watch {
   void WatchReadable(bool on) { SetInterest(on ? interest_ | kReadable : interest_ & ~kReadable); }
   void WatchWritable(bool on) { SetInterest(on ? interest_ | kWritable : interest_ & ~kWritable); }
   void Close();
+  // The same for what has no descriptor: nothing is told of it but its release.
+  void OpenWithout(Loop* loop) { loop_ = loop; }
+  void CloseWithout();
   // Null before Open().
   Loop* loop() const { return loop_; }
 

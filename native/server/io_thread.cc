@@ -48,6 +48,8 @@ IoThread::IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& li
       on_event_(std::move(on_event)),
       // Closed connections keep their slot to the end of the turn.
       connections_(connections_max_ + 1024),
+      http2_connections_(connections_max_ + 1024),
+      streams_(std::max(connections_max_, kStreamsMin), kFirstStream),
       exchanges_(ExchangesMax(connections_max_)) {
   control = control_in;
   sticky = limits.sticky;
@@ -221,7 +223,7 @@ void IoThread::HandleRecord(Lane* lane, const uint8_t* at) {
     case kDrop:
     case kWatch: {
       const auto* record = reinterpret_cast<const SignalRecord*>(at);
-      HttpConnection* connection = connections_.Find(record->exchange, record->generation);
+      HttpConnection* connection = FindConnection(record->exchange, record->generation);
       if (record->kind == kDrop) {
         if (connection != nullptr) connection->Drop(record->value);
       } else if (connection == nullptr || connection->is_closed()) {
@@ -269,7 +271,11 @@ void IoThread::NoteAnswer(Exchange* exchange, uint32_t status, uint32_t claimed_
 }
 
 void IoThread::FlushDirty() {
-  while (HttpConnection* connection = dirty_.PopFront()) connection->Flush();
+  do {
+    while (HttpConnection* connection = dirty_.PopFront()) connection->Flush();
+    // What the streams of these have written, or may go on with now.
+    while (Http2Connection* connection = http2_dirty_.PopFront()) connection->Flush();
+  } while (!dirty_.empty());
 }
 
 void IoThread::WakeWorkers() {
@@ -302,7 +308,7 @@ void IoThread::ArmTimers() {
 
 void IoThread::HandleWheel() {
   BeginEvent();
-  wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<HttpConnection*>(entry->owner)->HandleTimer(); });
+  wheel.Advance(now_ms, [](TimerEntry* entry) { static_cast<SecureConnection*>(entry->owner)->HandleTimer(); });
 }
 
 // Runs while requests wait, or a worker is in the middle of a batch; requests that are merely in flight, for however
@@ -377,9 +383,10 @@ void IoThread::ShedOverdue(Lane* lane) {
 }
 
 void IoThread::PublishGauges() {
-  open_gauge_.Set(connections_.live());
+  open_gauge_.Set(OpenConnections());
   in_flight_gauge_.Set(exchanges_.live());
-  memory_gauge_.Set(connections_.memory_bytes() + exchanges_.memory_bytes() + pool.memory_bytes() + input_bytes +
+  memory_gauge_.Set(connections_.memory_bytes() + http2_connections_.memory_bytes() + streams_.memory_bytes() +
+                    exchanges_.memory_bytes() + pool.memory_bytes() + input_bytes +
                     read_buffer_bytes);
   queue_since_us_.Set(queue_.empty() ? 0 : queue_.front()->ready_us);
 }
@@ -582,10 +589,39 @@ void IoThread::HandleConnectionClosed(HttpConnection* connection) {
 }
 
 void IoThread::ReleaseConnection(HttpConnection* connection) {
+  if (connection->id.index >= kFirstStream) {
+    streams_.Release(connection->id);
+    return;
+  }
   connections_.Release(connection->id);
+  HandleRoom();
+}
+
+void IoThread::BeginHttp2(HttpConnection* connection, const char* data, size_t length) {
+  Http2Connection* next = http2_connections_.Acquire(static_cast<HttpHost*>(this), static_cast<Http2Host*>(this),
+                                                     connection->listener_index, &connection->options());
+  CHECK(next != nullptr);
+  next->Begin(connection, data, length);
+}
+
+HttpConnection* IoThread::OpenStream(uint32_t listener_index, const ListenerOptions* options) {
+  return streams_.Acquire(static_cast<HttpHost*>(this), listener_index, options);
+}
+
+void IoThread::MarkDirty(Http2Connection* connection) {
+  if (!connection->dirty_link.linked()) http2_dirty_.PushBack(connection);
+}
+
+void IoThread::ReleaseHttp2(Http2Connection* connection) {
+  http2_connections_.Release(connection->id);
+  HandleRoom();
+}
+
+// A connection has been released.
+void IoThread::HandleRoom() {
   // After the turn's own work: the next turn may be long in coming.
-  open_gauge_.Set(connections_.live());
-  if (accepts_paused_ && connections_.live() < connections_max_) {
+  open_gauge_.Set(OpenConnections());
+  if (accepts_paused_ && OpenConnections() < connections_max_) {
     accepts_paused_ = false;
     for (Acceptor* acceptor : acceptors_) acceptor->Resume();
   }
@@ -597,7 +633,7 @@ bool IoThread::IsReady() const {
 }
 
 bool IoThread::HasRoom(bool one_waits) {
-  if (connections_.live() < connections_max_) return true;
+  if (OpenConnections() < connections_max_) return true;
   if (!one_waits) return false;
   BeginEvent();
   if (!accepts_paused_) stats.accept_pauses++;
@@ -615,6 +651,12 @@ void IoThread::MakeRoom() {
     if (++room_hand_ >= connections_.slots()) room_hand_ = 0;
     HttpConnection* connection = connections_.Peek(room_hand_);
     if (connection != nullptr && !connection->is_closed() && connection->Yield()) yielded++;
+  }
+  looks = std::min(http2_connections_.slots(), kRoomLooks);
+  for (; looks > 0 && yielded < kRoomYields; looks--) {
+    if (++http2_room_hand_ >= http2_connections_.slots()) http2_room_hand_ = 0;
+    Http2Connection* connection = http2_connections_.Peek(http2_room_hand_);
+    if (connection != nullptr && connection->Yield()) yielded++;
   }
   stats.closed_for_room += yielded;
   if (yielded > 0 || (full_logged_ms_ != 0 && now_ms - full_logged_ms_ < kLogEveryMs)) return;
@@ -903,6 +945,7 @@ void IoThread::CloseListener(uint32_t listener_index) {
 
 void IoThread::SetTls(std::shared_ptr<const TlsContext> context) {
   if (tls == nullptr) tls = std::make_unique<TlsHost>();
+  tls->can_speak_http2 = nghttp2::Find() != nullptr;
   tls->context = std::move(context);
 }
 
@@ -1066,11 +1109,12 @@ void IoThread::Drain(bool keep_idle) {
   connections_.ForEach([](HttpConnection* connection) {
     if (!connection->is_closed()) connection->StartDraining();
   });
+  http2_connections_.ForEach([](Http2Connection* connection) { connection->StartDraining(); });
   CheckDrained();
 }
 
 void IoThread::CheckDrained() {
-  if (!is_draining || is_drained_reported_ || connections_.live() > 0) return;
+  if (!is_draining || is_drained_reported_ || OpenConnections() > 0) return;
   is_drained_reported_ = true;
   on_event_(IoEvent{IoEvent::Type::kDrained});
 }
@@ -1083,6 +1127,10 @@ void IoThread::Stop() {
   connections_.ForEach([](HttpConnection* connection) {
     if (!connection->is_closed()) connection->GiveUp();
   });
+  streams_.ForEach([](HttpConnection* connection) {
+    if (!connection->is_closed()) connection->GiveUp();
+  });
+  http2_connections_.ForEach([](Http2Connection* connection) { connection->GiveUp(); });
   for (auto& lane : lanes_) lane->DropUnreadResponses();
   if (access != nullptr) access->Flush();
   loop.Stop(&wheel_timer_);

@@ -19,6 +19,7 @@
 #include "http/exchange.h"
 #include "http/http_connection.h"
 #include "http/sticky_table.h"
+#include "http2/http2_connection.h"
 #include "loop/loop.h"
 #include "net/listener.h"
 #include "server/file_server.h"
@@ -92,7 +93,7 @@ struct IoSnapshot {
   uint64_t oldest_waiting_us = 0; // age of the request that waits longest to be started; 0: none waits
 };
 
-class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host {
+class IoThread final : public HttpHost, public Http2Host, public Acceptor::Host, public Loop::Host {
  public:
   IoThread(uint32_t index, uint32_t thread_count, const ServerLimits& limits, IoControl* control,
            SharedState* shared, std::function<void(IoEvent)> on_event);
@@ -149,6 +150,12 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   void HandleConnectionClosed(HttpConnection* connection) override;
   void ReleaseConnection(HttpConnection* connection) override;
   bool IsReady() const override;
+  void BeginHttp2(HttpConnection* connection, const char* data, size_t length) override;
+
+  // Http2Host
+  HttpConnection* OpenStream(uint32_t listener_index, const ListenerOptions* options) override;
+  void MarkDirty(Http2Connection* connection) override;
+  void ReleaseHttp2(Http2Connection* connection) override;
 
   // Acceptor::Host
   bool HasRoom(bool one_waits) override;
@@ -219,7 +226,18 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   std::vector<std::function<void(IoThread*)>> mail_;
   std::thread thread_;
 
+  // Those with a socket of their own; with HTTP/2; and the streams of the latter.
+  uint32_t OpenConnections() const { return connections_.live() + http2_connections_.live(); }
+  HttpConnection* FindConnection(uint32_t index, uint32_t generation) {
+    return index < kFirstStream ? connections_.Find(index, generation) : streams_.Find(index, generation);
+  }
+  void HandleRoom();
+
+  static constexpr uint32_t kFirstStream = 1u << 30;
+  static constexpr uint32_t kStreamsMin = 1024;
   Slab<HttpConnection> connections_;
+  Slab<Http2Connection> http2_connections_;
+  Slab<HttpConnection> streams_;
   Slab<Exchange> exchanges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::unique_ptr<Lane>> fenced_;  // nothing is read from these, or written to them
@@ -227,6 +245,7 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   // By listener. Connections point to them: they stay, and stay where they are, to the end.
   std::vector<std::unique_ptr<ListenerOptions>> listener_options_;
   List<HttpConnection, &HttpConnection::dirty_link> dirty_;
+  List<Http2Connection, &Http2Connection::dirty_link> http2_dirty_;
   List<Exchange, &Exchange::link> queue_;
   std::vector<SlabId> backlogged_;  // exchanges with body pieces that found no room
   DateCache date_cache_;
@@ -239,6 +258,7 @@ class IoThread final : public HttpHost, public Acceptor::Host, public Loop::Host
   uint64_t accept_failing_ms_ = 0;     // since when it does, and that was logged; 0: it was not
   uint64_t full_logged_ms_ = 0;
   uint32_t room_hand_ = 0;             // where MakeRoom() looks next
+  uint32_t http2_room_hand_ = 0;       // and among these
   bool had_no_room_ = false;           // requests stayed in the queue though there are workers
   bool serves_newest_ = false;         // of the queue, and not its oldest
   uint64_t left_until_ms_ = 0;         // until then clients are taken to leave while their requests wait

@@ -61,6 +61,7 @@ namespace hornet {
   Function(SSL_get1_peer_certificate)      \
   Function(SSL_get_current_cipher)         \
   Function(SSL_get_error)                  \
+  Function(SSL_get_ex_data)                \
   Function(SSL_get_peer_cert_chain)        \
   Function(SSL_get_servername)             \
   Function(SSL_get_verify_result)          \
@@ -72,6 +73,7 @@ namespace hornet {
   Function(SSL_set_SSL_CTX)                \
   Function(SSL_set_accept_state)           \
   Function(SSL_set_bio)                    \
+  Function(SSL_set_ex_data)                \
   Function(SSL_shutdown)                   \
   Function(SSL_write)                      \
   Function(TLS_server_method)              \

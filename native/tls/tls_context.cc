@@ -15,8 +15,11 @@ constexpr char kCiphers[] =
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr unsigned char kSessionContext[] = "hornet";
 // As ALPN writes names: each behind its length.
-constexpr unsigned char kHttp11[] = "\x08http/1.1";
-constexpr size_t kHttp11Bytes = sizeof(kHttp11) - 1;
+constexpr std::string_view kHttp11 = "\x08http/1.1";
+constexpr std::string_view kHttp2 = "\x02h2";
+// Where an SSL keeps what of ours belongs to it: here, whether it may agree on HTTP/2.
+constexpr int kOwnData = 0;
+char g_may_speak_http2;
 constexpr size_t kHostBytesMax = 253;  // RFC 1035 section 2.3.4, in text
 
 // A key that needs a passphrase is refused; OpenSSL itself would ask the terminal for one.
@@ -36,11 +39,15 @@ std::string Explain(const OpenSsl& openssl, const char* what) {
   return text + " (" + reason + ")";
 }
 
-// The one protocol spoken here, if the client has it among those it offers; if not, it hears so (RFC 7301 section 3.2).
-int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered,
-                   unsigned int length, void*) {
-  for (unsigned int at = 0; at < length; at += 1u + offered[at]) {
-    if (length - at >= kHttp11Bytes && std::memcmp(offered + at, kHttp11, kHttp11Bytes) == 0) {
+// HTTP/2 before HTTP/1.1, of what the client offers; if that is neither, it hears so (RFC 7301 section 3.2).
+int ChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered,
+                   unsigned int length, void* self) {
+  const OpenSsl& openssl = static_cast<const TlsContext*>(self)->openssl();
+  const std::string_view names(reinterpret_cast<const char*>(offered), length);
+  for (const std::string_view wanted : {kHttp2, kHttp11}) {
+    if (wanted == kHttp2 && openssl.SSL_get_ex_data(ssl, kOwnData) == nullptr) continue;
+    for (size_t at = 0; at < names.size(); at += 1u + offered[at]) {
+      if (!names.substr(at).starts_with(wanted)) continue;
       *chosen = offered + at + 1;
       *chosen_length = offered[at];
       return SSL_TLSEXT_ERR_OK;
@@ -87,6 +94,7 @@ std::shared_ptr<const TlsContext> TlsContext::Make(const TlsOptions& options, st
   }
   openssl->ERR_clear_error();
   std::shared_ptr<TlsContext> made(new TlsContext(*openssl));
+  made->offers_http2_ = options.offers_http2;
   made->pipe_ = MakeTlsPipe(*openssl);
   if (made->pipe_ == nullptr) {
     *error = Explain(*openssl, "no memory");
@@ -109,6 +117,10 @@ std::shared_ptr<const TlsContext> TlsContext::Make(const TlsOptions& options, st
 TlsContext::~TlsContext() {
   for (SSL_CTX* context : contexts_) openssl_.SSL_CTX_free(context);
   if (pipe_ != nullptr) openssl_.BIO_meth_free(pipe_);
+}
+
+void TlsContext::OfferHttp2(const OpenSsl& openssl, SSL* ssl) {
+  openssl.SSL_set_ex_data(ssl, kOwnData, &g_may_speak_http2);
 }
 
 SSL_CTX* TlsContext::Find(const char* host) const {
@@ -144,7 +156,7 @@ bool TlsContext::Add(const TlsOptions& options, const TlsCertificate& certificat
   // Sessions are resumed by tickets, which the client keeps: nothing is stored here, and nothing shared under a lock.
   openssl_.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, nullptr);
   openssl_.SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
-  openssl_.SSL_CTX_set_alpn_select_cb(context, ChooseProtocol, nullptr);
+  openssl_.SSL_CTX_set_alpn_select_cb(context, ChooseProtocol, this);
   if (!SetCiphers(context, options, error) || !SetCertificate(context, certificate, error) ||
       !SetClientCertificates(context, options, error)) {
     return false;

@@ -29,6 +29,7 @@ struct TlsOptions {
   std::string ca_pem;   // whose certificates clients may have
   std::string ciphers;  // a cipher string for TLS 1.2 and TLS_... names for TLS 1.3; empty: ours
   bool needs_tls13 = false;
+  bool offers_http2 = false;
 };
 
 class TlsContext {
@@ -42,6 +43,9 @@ class TlsContext {
   const OpenSsl& openssl() const { return openssl_; }
   SSL_CTX* main() const { return contexts_.front(); }
   BIO_METHOD* pipe() const { return pipe_; }
+  bool offers_http2() const { return offers_http2_; }
+  // Before the handshake: `ssl` may agree on HTTP/2.
+  static void OfferHttp2(const OpenSsl& openssl, SSL* ssl);
   // The one for a host name as a client gave it; null: the first.
   SSL_CTX* Find(const char* host) const;
 
@@ -57,6 +61,7 @@ class TlsContext {
   std::vector<SSL_CTX*> contexts_;
   std::map<std::string, SSL_CTX*, std::less<>> by_name_;
   BIO_METHOD* pipe_ = nullptr;
+  bool offers_http2_ = false;
 };
 
 }  // namespace hornet

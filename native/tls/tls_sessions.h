@@ -16,10 +16,9 @@ namespace hornet {
 
 class TlsSessions {
  public:
-  void Put(SlabId connection, TlsSession session) {
-    auto shared = std::make_shared<const TlsSession>(std::move(session));
+  void Put(SlabId connection, std::shared_ptr<const TlsSession> session) {
     std::lock_guard<std::mutex> lock(mutex_);
-    sessions_[{connection.index, connection.generation}] = std::move(shared);
+    sessions_[{connection.index, connection.generation}] = std::move(session);
   }
   void Drop(SlabId connection) {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -62,7 +62,7 @@ std::string Der(const OpenSsl& openssl, X509* certificate) {
 
 }  // namespace
 
-TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, TlsBuffers* buffers)
+TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, TlsBuffers* buffers, bool may_speak_http2)
     : context_(std::move(context)), openssl_(context_->openssl()), buffers_(buffers) {
   ssl_ = openssl_.SSL_new(context_->main());
   BIO* bio = openssl_.BIO_new(context_->pipe());
@@ -73,6 +73,7 @@ TlsStream::TlsStream(std::shared_ptr<const TlsContext> context, TlsBuffers* buff
   openssl_.BIO_set_init(bio, 1);
   openssl_.SSL_set_bio(ssl_, bio, bio);  // takes it
   openssl_.SSL_set_accept_state(ssl_);
+  if (may_speak_http2) TlsContext::OfferHttp2(openssl_, ssl_);
 }
 
 TlsStream::~TlsStream() { openssl_.SSL_free(ssl_); }

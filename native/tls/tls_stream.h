@@ -44,7 +44,8 @@ struct TlsSession {
 
 class TlsStream {
  public:
-  TlsStream(std::shared_ptr<const TlsContext> context, TlsBuffers* buffers);
+  // `may_speak_http2`: a client that prefers it gets it (TlsSession::alpn_protocol).
+  TlsStream(std::shared_ptr<const TlsContext> context, TlsBuffers* buffers, bool may_speak_http2 = false);
   ~TlsStream();
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;

@@ -237,6 +237,14 @@ export const settingsTable = {
     default: () => 'TLSv1.2' as const,
     defaultText: 'TLSv1.2',
   }),
+  http2: one({
+    flag: '--http2',
+    group: 'TLS',
+    summary: 'Speak HTTP/2 with clients that can.',
+    kind: onOff,
+    default: () => true,
+    defaultText: 'on with --certfile',
+  }),
 
   static: many({
     flag: '--static',

@@ -52,7 +52,7 @@ const warnDays = 14
  * @throws HornetError `ERR_HORNET_CONFIG`.
  */
 export function readTls(settings: Settings, nowMs = Date.now()): TlsFiles | undefined {
-  const { caCerts, certReqs, ciphers, tlsMinVersion } = settings
+  const { caCerts, certReqs, ciphers, tlsMinVersion, http2 } = settings
   const certificates = sourcesOf(settings).map(readCertificate)
   if (certificates.length === 0) return undefined
   checkCiphers(settings)
@@ -64,6 +64,7 @@ export function readTls(settings: Settings, nowMs = Date.now()): TlsFiles | unde
       caPem: caCerts === undefined ? undefined : readAuthorities(caCerts),
       ciphers,
       minVersion: tlsMinVersion,
+      http2,
     },
     expiries: certificates.map(({ source, leaf }) => ({ file: source.certfile, expiresMs: Date.parse(leaf.validTo) })),
     warnings: certificates.flatMap((certificate) => warningsOf(certificate, nowMs)),

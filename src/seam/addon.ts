@@ -362,6 +362,8 @@ export interface NativeTls {
   /** Names or an OpenSSL cipher string for TLS 1.2, and `TLS_...` names for TLS 1.3, separated by colons. */
   ciphers?: string
   minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /** Clients that offer HTTP/2 get it, when this Node.js has nghttp2 to share. Default false. */
+  http2?: boolean
 }
 
 /** What a handshake agreed on, and who the client is. */
@@ -374,7 +376,7 @@ export interface NativeTlsSession {
   cipherVersion: string
   /** The host that the client named; empty: none. */
   servername: string
-  /** `http/1.1` when the client offered protocols, otherwise empty. */
+  /** `h2`, or `http/1.1`, when the client offered protocols, otherwise empty. */
   alpnProtocol: string
   isResumed: boolean
   /** X509 verification result as Node names it (`UNABLE_TO_VERIFY_LEAF_SIGNATURE`); empty: it verified, or was not asked for. */

@@ -1,7 +1,7 @@
 // The native server whole, sockets and threads included, without a JavaScript engine, under the address,
 // undefined-behaviour and leak sanitizers. What the bytes on the wire should be is told by the tests of the command;
 // here it is memory that counts, and that everything comes to its end.
-// links: uv ssl loop net tls static server http
+// links: uv ssl loop net tls static server http http2
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -25,6 +25,7 @@ inline std::shared_ptr<const TlsContext> ContextForTests() {
   static const auto identity = MakeIdentity("a.test");
   TlsOptions options;
   options.certificates.push_back({identity->pem, identity->key_pem, {}});
+  options.offers_http2 = true;
   std::string error;
   auto context = TlsContext::Make(options, &error);
   EXPECT_EQ(error, "");

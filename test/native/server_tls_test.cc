@@ -1,5 +1,5 @@
 // What server_test.cc keeps holds under TLS as well, and handshakes may go wrong in any way.
-// links: uv ssl loop net tls static server http
+// links: uv ssl loop net tls static server http http2
 // defines: HORNET_TEST_TLS
 #include "server_test.cc"
 

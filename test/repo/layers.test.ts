@@ -20,7 +20,8 @@ const nativeRooms: Record<string, string[]> = {
   ring: ['base'],
   // Of the ring http knows the words (what a request or response is flagged with), not how records lie in it.
   http: ['base', 'log', 'loop', 'net', 'tls', 'ring/records.h'],
-  server: ['base', 'log', 'static', 'loop', 'net', 'tls', 'http', 'ring'],
+  http2: ['base', 'loop', 'net', 'tls', 'http', 'ring/records.h'],
+  server: ['base', 'log', 'static', 'loop', 'net', 'tls', 'http', 'http2', 'ring'],
   // fingerprint.h is generated from records.h and is the same knowledge.
   addon: ['server', 'base/check.h', 'base/output_stream.h', 'ring/records.h', 'ring/fingerprint.h'],
 }
@@ -35,6 +36,7 @@ const pureParts = [
   'body_decoder',
   'response_encoder',
   'response_framing',
+  'response_reader',
   'sticky',
 ]
 
