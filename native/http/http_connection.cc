@@ -1733,8 +1733,12 @@ void HttpConnection::TimeOutRequest() {
 }
 
 void HttpConnection::SetPhase(ConnectionPhase phase) {
+  if (phase == phase_) return;
   // The connection of a stream is counted itself, and no stream.
-  if (phase == phase_ || is_stream()) return;
+  if (is_stream()) {
+    phase_ = phase;
+    return;
+  }
   Counter* connections = host_->stats.connections;
   if (phase_ != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase_)]--;
   if (phase != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase)]++;
