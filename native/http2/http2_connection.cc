@@ -550,8 +550,12 @@ void Http2Connection::NoteBuffered(size_t now, size_t before) {
   if (is_gone_ || is_lingering_) return;
   buffered_ += now - before;
   host_->input_bytes += now - before;
+  ChooseReading();
+}
+
+void Http2Connection::ChooseReading() {
   const bool waits = host_->input_bytes >= kInputBytesMax && buffered_ >= kBufferedBytesMin;
-  WatchReadable(!waits && !has_failed_);
+  WatchReadable(!waits && !is_client_behind_ && !has_failed_);
 }
 
 void Http2Connection::Pump() {
@@ -578,6 +582,7 @@ void Http2Connection::Flush() {
       CloseNow();
       return;
     }
+    is_client_behind_ = status == IoStatus::kAgain && out.bytes() >= kFramesBytesMax;
     if (status == IoStatus::kAgain) {
       NoteTaken();
       break;
@@ -589,6 +594,7 @@ void Http2Connection::Flush() {
     }
     if (written == 0) break;
   }
+  ChooseReading();
   UpdateDeadline();
 }
 

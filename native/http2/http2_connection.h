@@ -151,6 +151,9 @@ class Http2Connection final : public SecureConnection {
   void Consume(Http2Stream* stream);
   // So many bytes are buffered now and were before. With too many in all nothing more is read.
   void NoteBuffered(size_t now, size_t before);
+  // Whether more is read: not with too many bytes unread, nor from a client that does not read itself, to which each
+  // further frame could owe an answer that nghttp2 would have to keep.
+  void ChooseReading();
   // Has nghttp2 make frames, as far as there is room.
   void Pump();
   void GoAway();
@@ -184,6 +187,7 @@ class Http2Connection final : public SecureConnection {
   bool was_used_ = false;             // there has been a stream
   bool has_failed_ = false;           // what nghttp2 has yet to say is the last
   bool is_lingering_ = false;         // our side is shut; input is thrown away until the peer ends
+  bool is_client_behind_ = false;     // has not taken the frames that there are
   bool is_gone_ = false;              // closed
   bool is_told_to_leave_ = false;
 };
