@@ -303,6 +303,7 @@ bool Http2Connection::OpenSession() {
   if (library_.session_callbacks_new(&callbacks) != 0 || library_.option_new(&option) != 0) return false;
   library_.session_callbacks_set_on_begin_headers_callback(callbacks, OnBeginHeaders);
   library_.session_callbacks_set_on_header_callback(callbacks, OnHeader);
+  library_.session_callbacks_set_on_invalid_header_callback(callbacks, OnBadHeader);
   library_.session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
   library_.session_callbacks_set_on_frame_send_callback(callbacks, OnFrameSent);
   library_.session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
@@ -341,6 +342,15 @@ int Http2Connection::OnHeader(nghttp2_session*, const nghttp2::Frame* frame, con
   Http2Stream* stream = connection->Find(frame->stream_id);
   if (stream == nullptr) return 0;
   stream->AddField(Text(name, name_length), Text(value, value_length), connection->options_->limits.head.head_bytes_max);
+  return 0;
+}
+
+// Versions of nghttp2 differ in which of these they leave out and which reset the stream. Here the request is malformed
+// (RFC 9113 section 8.2.1).
+int Http2Connection::OnBadHeader(nghttp2_session*, const nghttp2::Frame* frame, const uint8_t*, size_t, const uint8_t*,
+                                 size_t, uint8_t, void* self) {
+  Http2Stream* stream = static_cast<Http2Connection*>(self)->Find(frame->stream_id);
+  if (stream != nullptr) stream->is_bad_ = true;
   return 0;
 }
 

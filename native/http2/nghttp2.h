@@ -69,6 +69,9 @@ constexpr int kDeferred = -508;
   Function(session_callbacks_set_on_header_callback,                                                                 \
            void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, const uint8_t* name, size_t,     \
                                                     const uint8_t* value, size_t, uint8_t flags, void*)))            \
+  Function(session_callbacks_set_on_invalid_header_callback,                                                         \
+           void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, const uint8_t* name, size_t,     \
+                                                    const uint8_t* value, size_t, uint8_t flags, void*)))            \
   Function(session_callbacks_set_on_frame_recv_callback,                                                             \
            void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, void*)))                         \
   Function(session_callbacks_set_on_frame_send_callback,                                                             \
