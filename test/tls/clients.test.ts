@@ -57,7 +57,7 @@ async function seen(where: Where, options: ConnectionOptions): Promise<object> {
 const views: Record<string, ConnectionOptions> = {
   'TLS 1.2 and no certificate': { maxVersion: 'TLSv1.2' },
   'TLS 1.3 and no certificate': {},
-  'protocols to choose from': { ALPNProtocols: ['h2', 'http/1.1'] },
+  'protocols to choose from': { ALPNProtocols: ['acme-tls/1', 'http/1.1'] },
   'no name of a host': { servername: '', checkServerIdentity: () => undefined },
   'a certificate, TLS 1.2': { ...client, maxVersion: 'TLSv1.2' },
   'a certificate, TLS 1.3': client,

@@ -57,14 +57,14 @@ describe('a server with certificates for several hosts', () => {
   })
 
   test('agrees on HTTP/1.1 with clients that offer protocols', async () => {
-    const both = await connectSecurely(hornet, { ALPNProtocols: ['h2', 'http/1.1'] })
+    const both = await connectSecurely(hornet, { ALPNProtocols: ['acme-tls/1', 'http/1.1'] })
     assert.equal(both.tls.alpnProtocol, 'http/1.1')
     assert.equal(JSON.parse((await reading(both, '/tls')).text).alpnProtocol, 'http/1.1')
     both.destroy()
     const none = await connectSecurely(hornet)
     assert.equal(none.tls.alpnProtocol, false)
     none.destroy()
-    assert.equal(await refusal(hornet, { ALPNProtocols: ['h2'] }), 'ALERT_NO_APPLICATION_PROTOCOL')
+    assert.equal(await refusal(hornet, { ALPNProtocols: ['acme-tls/1'] }), 'ALERT_NO_APPLICATION_PROTOCOL')
   })
 
   test('shows the certificate for the host that is asked for', async () => {

@@ -48,7 +48,7 @@ test('addresses are told as https, and certificates and handshakes counted', asy
   assert.ok(session)
   await getSecurely(hornet, '/', { session, ...known })
   await getPlain(hornet)
-  await assert.rejects(connectSecurely(hornet, { ALPNProtocols: ['h2'] }))
+  await assert.rejects(connectSecurely(hornet, { ALPNProtocols: ['acme-tls/1'] }))
   await assert.rejects(
     connectSecurely(hornet, { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' }),
   )
