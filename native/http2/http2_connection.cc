@@ -11,6 +11,10 @@ namespace {
 // What each field costs beyond its bytes (RFC 9113 section 6.5.2).
 constexpr size_t kFieldOverheadBytes = 32;
 
+// Any head that the reader of responses takes: nghttp2 reckons with 12 bytes more for each field, of which the shortest
+// is one of 4. By itself it sends no more than 64 KiB.
+constexpr size_t kFieldBlockBytesMax = 4 * kResponseHeadBytesMax;
+
 std::string_view Text(const uint8_t* data, size_t length) { return {reinterpret_cast<const char*>(data), length}; }
 
 nghttp2::Field FieldOf(std::string_view name, std::string_view value) {
@@ -306,10 +310,12 @@ bool Http2Connection::OpenSession() {
   library_.session_callbacks_set_on_invalid_header_callback(callbacks, OnBadHeader);
   library_.session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
   library_.session_callbacks_set_on_frame_send_callback(callbacks, OnFrameSent);
+  library_.session_callbacks_set_on_frame_not_send_callback(callbacks, OnFrameNotSent);
   library_.session_callbacks_set_on_data_chunk_recv_callback(callbacks, OnData);
   library_.session_callbacks_set_on_stream_close_callback(callbacks, OnStreamClosed);
   // A client may send more of a body when the application has taken some, and not when we have.
   library_.option_set_no_auto_window_update(option, 1);
+  library_.option_set_max_send_header_block_length(option, kFieldBlockBytesMax);
   const int error = library_.session_server_new2(&session_, callbacks, this, option);
   library_.session_callbacks_del(callbacks);
   library_.option_del(option);
@@ -397,6 +403,16 @@ int Http2Connection::OnFrameSent(nghttp2_session*, const nghttp2::Frame* frame, 
   Http2Stream* stream = connection->Find(frame->stream_id);
   if (stream == nullptr) return 0;
   stream->is_end_sent = true;
+  connection->Touch(stream);
+  return 0;
+}
+
+// A head that nghttp2 will not send would be waited for in vain.
+int Http2Connection::OnFrameNotSent(nghttp2_session*, const nghttp2::Frame* frame, int, void* self) {
+  auto* connection = static_cast<Http2Connection*>(self);
+  Http2Stream* stream = frame->type == nghttp2::kHeaders ? connection->Find(frame->stream_id) : nullptr;
+  if (stream == nullptr || stream->is_closed_) return 0;
+  stream->is_bad_ = true;
   connection->Touch(stream);
   return 0;
 }
@@ -489,7 +505,8 @@ void Http2Connection::Turn() {
         continue;
       }
       if (stream->has_head_ && stream->reader_ == nullptr) BeginRequest(stream);
-      if (stream->is_bad_) Reset(stream, nghttp2::kProtocolError);
+      // What is wrong with a response is our fault, or the application's.
+      if (stream->is_bad_) Reset(stream, stream->is_submitted_ ? nghttp2::kInternalError : nghttp2::kProtocolError);
       HttpConnection* connection = stream->connection_;
       if (connection == nullptr) {
         Consume(stream);

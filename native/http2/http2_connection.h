@@ -135,6 +135,7 @@ class Http2Connection final : public SecureConnection {
   static int OnBadHeader(nghttp2_session*, const nghttp2::Frame* frame, const uint8_t* name, size_t name_length,
                          const uint8_t* value, size_t value_length, uint8_t flags, void* self);
   static int OnFrame(nghttp2_session*, const nghttp2::Frame* frame, void* self);
+  static int OnFrameNotSent(nghttp2_session*, const nghttp2::Frame* frame, int error, void* self);
   static int OnFrameSent(nghttp2_session*, const nghttp2::Frame* frame, void* self);
   static int OnData(nghttp2_session*, uint8_t flags, int32_t stream_id, const uint8_t* data, size_t length, void* self);
   static int OnStreamClosed(nghttp2_session*, int32_t stream_id, uint32_t error, void* self);

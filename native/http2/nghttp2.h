@@ -76,6 +76,8 @@ constexpr int kDeferred = -508;
            void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, void*)))                         \
   Function(session_callbacks_set_on_frame_send_callback,                                                             \
            void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, void*)))                         \
+  Function(session_callbacks_set_on_frame_not_send_callback,                                                         \
+           void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, const Frame*, int error, void*)))              \
   Function(session_callbacks_set_on_data_chunk_recv_callback,                                                        \
            void(nghttp2_session_callbacks*, int (*)(nghttp2_session*, uint8_t flags, int32_t stream_id,              \
                                                     const uint8_t* data, size_t, void*)))                            \
@@ -84,6 +86,7 @@ constexpr int kDeferred = -508;
   Function(option_new, int(nghttp2_option**))                                                                        \
   Function(option_del, void(nghttp2_option*))                                                                        \
   Function(option_set_no_auto_window_update, void(nghttp2_option*, int))                                             \
+  Function(option_set_max_send_header_block_length, void(nghttp2_option*, size_t))                                   \
   Function(session_server_new2,                                                                                      \
            int(nghttp2_session**, const nghttp2_session_callbacks*, void* user_data, const nghttp2_option*))         \
   Function(session_del, void(nghttp2_session*))                                                                      \

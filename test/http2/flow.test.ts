@@ -204,3 +204,13 @@ test('--request-timeout is answered 504', async () => {
   const statuses = await Promise.all(['/silent', '/silent', '/'].map(async (path) => (await ask(session, path)).status))
   assert.deepEqual(statuses, [504, 504, 200])
 })
+
+test('a worker that blocks is replaced after --timeout: its request is answered 504, and the connection lives', async () => {
+  await using strict = await startControlled({
+    ...{ app, workers: 1 },
+    args: [...serverCertificate, '--timeout', '300ms'],
+  })
+  await using session = await open(strict.hornet)
+  assert.equal((await ask(session, '/block')).status, 504)
+  assert.equal((await ask(session, '/')).status, 200)
+})

@@ -176,6 +176,30 @@ describe('responses', () => {
     assert.ok(!('connection' in headers))
   })
 
+  test('have heads of any size', async () => {
+    await using frames = await openFrames(hornet)
+    for (const [index, length] of [60_000, 70_000, 900_000].entries()) {
+      const stream = 1 + 2 * index
+      // The window does not count heads.
+      frames.send(getFrame(stream, `/head?length=${length}`))
+      let bytes = 0
+      for (;;) {
+        const { type, payload, stream: of } = await frames.read()
+        if (of !== stream) continue
+        if (type === frameType.data) break
+        assert.ok(type === frameType.headers || type === frameType.continuation, `frame of type ${type}`)
+        bytes += payload.length
+      }
+      assert.ok(bytes > length / 2, String(bytes))
+    }
+  })
+
+  test('with a head that is too large end with a fault of the stream alone', async () => {
+    const other = ask(session, '/bytes?length=500000')
+    assert.equal(await resetCode(ask(session, '/head?length=1200000')), internalError)
+    assert.equal((await other).body.length, 500_000)
+  })
+
   test('may have interim ones before them', async () => {
     const { informational, status, text } = await ask(session, '/interim')
     assert.deepEqual([status, text], [200, 'final'])
