@@ -39,7 +39,7 @@ test('every setting of Gunicorn, once', () => {
 test('every option and hook of ours that it names exists', () => {
   const flags = new Set<string>(settingEntries.flatMap(([, { flag, alias }]) => (alias ? [flag, alias] : [flag])))
   const known = new Set<string>([...flags, '--help', '--daemon', '--import', '--cpu-prof'])
-  const named = [...page.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([flag]) => flag)
+  const named = [...page.matchAll(/(?<![\w-])--[a-z][a-z0-9-]+/g)].map(([flag]) => flag)
   assert.deepEqual(
     [...new Set(named)].filter((flag) => !known.has(flag)),
     [],

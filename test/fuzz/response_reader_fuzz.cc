@@ -85,7 +85,8 @@ Told ReadCut(const uint8_t* data, size_t size, uint32_t cut, bool is_head_reques
           told.heads += std::to_string(reader.status()) + " " + FieldsOf(reader) + "\n";
           break;
         case ResponseReader::Status::kData:
-          Require(!was_whole && part.data() >= piece.get() + done && part.data() + part.size() <= piece.get() + done + used,
+          Require(!was_whole, "nothing behind the end");
+          Require(part.data() >= piece.get() + done && part.data() + part.size() <= piece.get() + done + used,
                   "bytes that came");
           told.body += part;
           break;

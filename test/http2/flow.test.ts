@@ -101,7 +101,8 @@ describe('a client that does not read', () => {
   })
 
   test('more than a window each, from many streams at a time, gets all of it in the end', async () => {
-    await using session = await open(hornet)
+    await using patient = await startControlled({ app, workers: 1, args: serverCertificate })
+    await using session = await open(patient.hornet)
     const streams = Array.from({ length: 20 }, () => session.request({ ':path': '/stream?length=300000&piece=7777' }))
     const pieces = await Promise.all(
       streams.map(async (stream) => {

@@ -3,6 +3,7 @@
  * workers go on, and other clients are served meanwhile.
  */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { type Controlled, startControlled } from '../control/fixtures/control.js'
@@ -81,16 +82,17 @@ async function flood(
       continue
     }
     // Taken, or closed, or not taken because the server reads no more of one that does not read.
-    const isTaken = await new Promise<boolean>((settle) => {
-      const end = (event: boolean) => () => {
-        socket.removeAllListeners('drain').off('close', left)
-        clearTimeout(timer)
-        settle(event)
-      }
-      const left = end(false)
-      const timer = setTimeout(left, 200)
-      socket.once('drain', end(true)).once('close', left)
-    })
+    const ways = new AbortController()
+    const { signal } = ways
+    const isTaken = await within(
+      Promise.race([
+        once(socket, 'drain', { signal }).then(() => true),
+        once(socket, 'close', { signal }).then(() => false),
+      ]),
+      'room',
+      200,
+    ).catch(() => false)
+    ways.abort()
     if (!isTaken) break
   }
   return frames
