@@ -90,9 +90,10 @@ describe('a client that does not read', () => {
   test('its socket: --write-timeout ends what it does not take', async () => {
     const frames = await openFrames(hornet, setting(4, 2 ** 31 - 1))
     frames.connection.pause()
-    frames.send(frame(frameType.windowUpdate, 0, 0, uint32(2 ** 30)))
     const before = await metric(writeTimeouts)
-    for (const stream of [1, 3, 5]) frames.send(getFrame(stream, '/endless'))
+    // All at once: from a client that does not read, no more is read.
+    const requests = [1, 3, 5].map((stream) => getFrame(stream, '/endless'))
+    frames.send(...requests, frame(frameType.windowUpdate, 0, 0, uint32(2 ** 30)))
     await asked('timeout', async () => (await metric(writeTimeouts)) > before)
     assert.deepEqual(await noted(6), [...Array(3).fill('aborted'), ...Array(3).fill('closed false')])
     await using session = await open(hornet)
