@@ -1,4 +1,5 @@
-// Reads the one response of a stream, as HTTP/1.1 has it, piece by piece: heads, the body without its framing, trailers.
+// Reads the one response of a stream, as HTTP/1.1 has it, piece by piece: heads, the body without its framing,
+// trailers.
 // Pure: bytes in, values out. What it reads was written by this process, or by the application in its own words.
 // Bounds: a head, and trailers, are at most kResponseHeadBytesMax.
 #ifndef HORNET_HTTP_RESPONSE_READER_H_

@@ -195,7 +195,8 @@ bool Http2Stream::SubmitHead() {
 bool Http2Stream::SubmitTrailers() {
   std::vector<nghttp2::Field> fields;
   for (const auto& field : reader_->fields()) fields.push_back(FieldOf(field.name, field.value));
-  return fields.empty() || carrier_->library_.submit_trailer(carrier_->session_, id_, fields.data(), fields.size()) == 0;
+  if (fields.empty()) return true;
+  return carrier_->library_.submit_trailer(carrier_->session_, id_, fields.data(), fields.size()) == 0;
 }
 
 ssize_t Http2Stream::ReadBody(uint8_t* buffer, size_t length, uint32_t* flags) {
@@ -347,7 +348,8 @@ int Http2Connection::OnHeader(nghttp2_session*, const nghttp2::Frame* frame, con
   auto* connection = static_cast<Http2Connection*>(self);
   Http2Stream* stream = connection->Find(frame->stream_id);
   if (stream == nullptr) return 0;
-  stream->AddField(Text(name, name_length), Text(value, value_length), connection->options_->limits.head.head_bytes_max);
+  const size_t bytes_max = connection->options_->limits.head.head_bytes_max;
+  stream->AddField(Text(name, name_length), Text(value, value_length), bytes_max);
   return 0;
 }
 
@@ -685,7 +687,8 @@ void Http2Connection::FinishClosing() {
 }
 
 bool Http2Connection::Yield() {
-  if (is_gone_ || is_lingering_ || !streams_.empty() || !out.empty() || host_->now_ms < idle_since_ms_ + kYieldAfterMs) return false;
+  const bool carries_nothing = !is_gone_ && !is_lingering_ && streams_.empty() && out.empty();
+  if (!carries_nothing || host_->now_ms < idle_since_ms_ + kYieldAfterMs) return false;
   GiveUp();
   return true;
 }

@@ -60,13 +60,15 @@ std::string Read(const std::string& bytes, bool is_head_request = false, bool en
 TEST(BodiesOfEachFraming) {
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"), "200 content-length=5; hello");
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "200 content-length=0; ");
-  EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), "200; hello!");
+  EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"),
+            "200; hello!");
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"),
             "200; 0123456789");
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\n\r\nto the end", false, true), "200; to the end");
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\n\r\nto the end"), "200; to the end more");
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", false, true), "200 content-length=5; hel more");
-  EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false, true), "200; hello more");
+  EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", false, true),
+            "200; hello more");
 }
 
 TEST(ResponsesWithoutABody) {
@@ -84,7 +86,8 @@ TEST(InterimHeadsComeFirst) {
 
 TEST(WhatIsOfTheConnectionStaysThere) {
   EXPECT_EQ(Read("HTTP/1.1 200 OK\r\nX-A:  b \r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
-                 "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nProxy-Connection: x\r\nUpgrade: h2\r\nContent-Length: 0\r\n\r\n"),
+                 "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nProxy-Connection: x\r\nUpgrade: h2\r\n"
+                 "Content-Length: 0\r\n\r\n"),
             "200 x-a=b set-cookie=a=1 set-cookie=b=2 content-length=0; ");
 }
 

@@ -1,5 +1,5 @@
-// The native server whole, over HTTP/2 (RFC 9113): many requests of one connection, their bodies both ways, clients that
-// take requests back or leave, and frames that are wrong. The client's frames are made by nghttp2.
+// The native server whole, over HTTP/2 (RFC 9113): many requests of one connection, their bodies both ways, clients
+// that take requests back or leave, and frames that are wrong. The client's frames are made by nghttp2.
 // links: uv ssl nghttp2 loop net tls static server http http2
 // defines: HORNET_TEST_TLS
 #include <nghttp2/nghttp2.h>
