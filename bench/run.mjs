@@ -16,6 +16,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { writeMarkedPart } from '../scripts/lib/marked-part.mjs'
+import { missingFor } from './macro/load.mjs'
 import {
   estimateSeconds,
   measureScenario,
@@ -195,9 +196,11 @@ function minutes(flag, text) {
 function list(options) {
   let seconds = 0
   for (const { scenario, names } of options.plan) {
-    const own = estimateSeconds(scenario, names, options)
+    // What is in no registry takes no time of who has not got it.
+    const timed = names.filter((name) => name !== 'uws' || options.uws !== undefined)
+    const own = estimateSeconds(scenario, timed, options)
     seconds += own
-    console.log(`${scenario.name.padEnd(18)} ${`${Math.ceil(own)} s`.padStart(6)}  ${names.join(' ')}`)
+    console.log(`${scenario.name.padEnd(20)} ${`${Math.ceil(own)} s`.padStart(6)}  ${names.join(' ')}`)
   }
   console.log(`\nabout ${Math.ceil(seconds / 60)} minutes, besides installing the peers`)
   for (const what of options.leftOut) console.log(`Left out: ${what}`)
@@ -239,8 +242,10 @@ function leaveOutMissing(options) {
     for (const entry of options.plan) entry.names = entry.names.filter((each) => each !== name)
   }
   for (const entry of options.plan) {
-    if (nodeOf(entry.scenario, options) !== undefined) continue
-    leftOut.push(`${entry.scenario.title}: that Node.js is not installed`)
+    const { title, load } = entry.scenario
+    const why = nodeOf(entry.scenario, options) === undefined ? 'that Node.js is not installed' : missingFor(load)
+    if (why === undefined) continue
+    leftOut.push(`${title}: ${why}`)
     entry.names = []
   }
   options.plan = options.plan.filter(({ names }) => names.length > 0)
@@ -310,7 +315,7 @@ function describeRun({ rounds, seconds, argv, node }, pins) {
     facts: [
       `Machine: ${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} processors, ${memoryGib} GiB, Linux ${release()}; load average ${load.toFixed(2)} at the start`,
       `Pinning: ${pins.text}`,
-      `Versions: Hornet ${version}, Node ${nodeVersion}, ${[...peerVersions(), wrkVersion()].join(', ')}`,
+      `Versions: Hornet ${version}, Node ${nodeVersion}, ${[...peerVersions(), ...loadVersions()].join(', ')}`,
       `Load: 64 connections where the table does not say otherwise, ${rounds} rounds of ${seconds} s, warmed up for ${warmUpSecondsMin} s and ${warmUpRequestsMin} requests or more`,
       `Commit: ${commit}`,
       `Command: \`${['npm run bench', ...(argv.length > 0 ? ['--', ...argv] : [])].join(' ')}\` on ${new Date().toISOString().slice(0, 10)}`,
@@ -318,10 +323,12 @@ function describeRun({ rounds, seconds, argv, node }, pins) {
   }
 }
 
-function wrkVersion() {
-  // It prints its version and then its usage, with status 1.
-  const { stdout, stderr } = spawnSync('wrk', ['--version'], { encoding: 'utf8' })
-  return /^wrk \S+/m.exec(stdout + stderr)?.[0] ?? 'wrk'
+/** wrk prints its version and then its usage, with status 1; h2load may not be there. */
+function loadVersions() {
+  return ['wrk', 'h2load'].flatMap((name) => {
+    const { stdout, stderr } = spawnSync(name, ['--version'], { encoding: 'utf8' })
+    return new RegExp(`^${name} \\S+`, 'm').exec(`${stdout}${stderr}`)?.[0] ?? (name === 'wrk' ? [name] : [])
+  })
 }
 
 /** Writes report.md and its charts into a folder; when that is ours, the charts of docs/benchmarks.md as well. */

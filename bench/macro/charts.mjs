@@ -233,11 +233,16 @@ const shortNames = {
   'lone-client': '1 connection',
   'connections-512': '512 connections',
   'connections-4096': '4096 connections',
+  https: 'HTTPS',
+  'https-new-connection': 'HTTPS, a handshake per request',
+  'https-64k': 'HTTPS, response of 64 KiB',
+  http2: 'HTTP/2',
 }
 
 function ratios(results) {
   const rows = results.flatMap(({ name, rows: found }) => {
-    const [own, base] = ['hornet-1', 'node:http'].map((peer) => found.find((row) => row.name === peer))
+    // Beside TLS it is node:https or node:http2.
+    const [own, base] = [/^hornet-1$/, /^node:http/].map((peer) => found.find((row) => peer.test(row.name)))
     const ratio = name in shortNames ? ratioOf(own, base, 'cpuUs') : undefined
     if (ratio === undefined) return []
     return [{ label: shortNames[name], value: ratio.median, low: ratio.low, high: ratio.high, colour: colours.Hornet }]
@@ -245,7 +250,7 @@ function ratios(results) {
   if (rows.length < 2) return undefined
   rows.sort((a, b) => a.value - b.value)
   const title = 'Processor time per request, Hornet with 1 worker ÷ node:http'
-  const subtitle = 'less is better; at the dashed line both need the same'
+  const subtitle = 'or node:https, node:http2; less is better; at the dashed line both need the same'
   return { name: 'ratios', title, spec: bars({ title, subtitle, unit: 'ratio', format: '.2f', rows, rule: 1 }) }
 }
 

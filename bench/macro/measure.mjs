@@ -1,7 +1,7 @@
 // Measures one scenario: starts its peers, proves them right, and takes samples in shuffled rounds.
 import { existsSync, rmSync } from 'node:fs'
 import { openIdle } from './idle.mjs'
-import { runFixedRate, runLoad, stopLoad } from './load.mjs'
+import { makesHandshakes, runFixedRate, runLoad, stopLoad } from './load.mjs'
 import { peers } from './peers.mjs'
 import { machineUs, Server } from './server.mjs'
 import { shuffle } from './statistics.mjs'
@@ -15,6 +15,8 @@ export const warmUpRequestsMin = 40_000
 const warmUpSecondsMax = 10
 /** A request with a large body is many pieces of work: fewer of them will do. */
 const warmUpBytesMax = 4 * 1024 ** 3
+/** So is one that has a handshake of TLS before it. */
+const warmUpHandshakesMax = 5_000
 
 const idleConnections = 10_000
 const idleRoundsMax = 3
@@ -83,9 +85,9 @@ const secondsOf = ({ secondsMin = 0 }, { seconds }) => Math.max(seconds, seconds
 export function estimateSeconds(scenario, names, { rounds, seconds }) {
   const { isFresh, roundsMax = rounds } = kinds[scenario.kind]
   const sample =
-    { idle: 3, start: 0.8 }[scenario.kind] ?? (scenario.fixed?.seconds ?? secondsOf(scenario, { seconds })) + 0.15
+    { idle: 2.5, start: 0.3 }[scenario.kind] ?? (scenario.fixed?.seconds ?? secondsOf(scenario, { seconds })) + 0.1
   // Where a request takes long, so does the warm-up.
-  const warmUp = isFresh ? 0 : /express|post-1m/.test(scenario.name) ? 5 : 2.7
+  const warmUp = isFresh ? 0 : /express|post-1m|https-new/.test(scenario.name) ? 5 : 2.4
   return names.length * (warmUp + Math.min(rounds, roundsMax) * sample)
 }
 
@@ -147,7 +149,8 @@ export async function measureScenario(scenario, names, context) {
 async function launch(scenario, name, { pins, node, uws }, keepsIdle = false) {
   const { app, fetchApp, load, answer } = scenario
   const closes = load.headers.includes('Connection: close')
-  const { command, ...options } = await peers[name].start({ node, app, fetchApp, keepsIdle, closes, uws })
+  const order = { node, app, fetchApp, keepsIdle, closes, transport: load.transport, answer, uws }
+  const { command, ...options } = await peers[name].start(order)
   const server = new Server([...pins.server, ...command], options)
   running.add(server)
   await server.start()
@@ -164,7 +167,10 @@ async function stopServers(servers) {
 }
 
 async function warmUp(row, server, { load }, { pins }) {
-  const wanted = load.bodyBytes > 0 ? Math.min(warmUpRequestsMin, warmUpBytesMax / load.bodyBytes) : warmUpRequestsMin
+  const wanted = Math.min(
+    ...[warmUpRequestsMin, load.bodyBytes > 0 ? warmUpBytesMax / load.bodyBytes : Infinity],
+    makesHandshakes(load) ? warmUpHandshakesMax : Infinity,
+  )
   let requests = 0
   for (let second = 1; second <= warmUpSecondsMax; second++) {
     requests += (await runLoad({ port: server.port, seconds: 1, load, pin: pins.load })).requests
@@ -175,7 +181,7 @@ async function warmUp(row, server, { load }, { pins }) {
 
 // ---- kinds
 
-/** wrk asks again as soon as it is answered. */
+/** wrk and h2load ask again as soon as they are answered. */
 async function sampleSaturated({ answer, load, ...scenario }, _row, { pins, ...context }, server) {
   const seconds = secondsOf(scenario, context)
   const machineBefore = machineUs(pins.cpus)
@@ -184,7 +190,7 @@ async function sampleSaturated({ answer, load, ...scenario }, _row, { pins, ...c
   const serverUs = server.cpuUs() - cpuUsBefore
   const foreign = foreignShare(machineBefore, pins, serverUs, durationUs)
   if (requests === 0) throw new Error(`the run is void: no answer in ${seconds} s`)
-  // wrk looks at the status alone, so the rest is proven before and after.
+  // They look at the status alone, so the rest is proven before and after.
   await server.check(answer, load)
   return { requests, rate: requests / (durationUs / 1e6), cpuUs: serverUs / requests, ...latencies, foreign }
 }

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compile } from './compile.mjs'
+import { certificate, session } from './tls.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '../..')
@@ -25,19 +27,22 @@ const idleConnectionsMax = 20_000
  * @property {{ path: string, name: string }} [fetchApp] Its twin with `fetch`, and the name of the export.
  * @property {boolean} keepsIdle Whether connections are to stay open for two minutes without a request.
  * @property {boolean} closes Whether each connection gets one request.
+ * @property {'http' | 'https' | 'http2'} transport
+ * @property {{ type: string, body: string }} answer What is right, for a peer that runs no application.
  * @property {string} [uws] Folder of uWebSockets.js.
  *
  * @typedef {object} Start
  * @property {string[]} command
  * @property {Record<string, string>} [env]
- * @property {number} [port] Of a peer that does not print `http://127.0.0.1:PORT`.
+ * @property {number} [port] Of a peer that does not print `http://127.0.0.1:PORT`, or `https:`.
  */
 
 const hornet = (workers, ...more) => ({
   title: `Hornet, ${workers} worker${workers === 1 ? '' : 's'}`,
-  start: ({ node, app, keepsIdle }) => ({
+  start: ({ node, app, keepsIdle, transport }) => ({
     command: [
       ...[node, join(root, 'dist/cli.js'), '--workers', `${workers}`, '--io-threads', '1', '--bind', '127.0.0.1:0'],
+      ...(transport === 'http' ? [] : ['--certfile', certificate.cert, '--keyfile', certificate.key]),
       ...(keepsIdle ? ['--keep-alive', '120s', '--max-connections', `${idleConnectionsMax}`] : []),
       ...more,
       app,
@@ -49,6 +54,15 @@ const hornet = (workers, ...more) => ({
     server.signal('SIGHUP')
     await server.said(/reloaded: generation \d+/, offset, 20_000)
   },
+})
+
+/** The modules of Node that serve each transport. They take what TLS they have from make-server.mjs. */
+const nodeServer = (title) => ({
+  title,
+  start: ({ node, app, keepsIdle, transport }) => ({
+    command: [node, program('node-http'), app],
+    env: { BENCH_TRANSPORT: transport, ...(keepsIdle ? { BENCH_KEEP_ALIVE: '120' } : {}) },
+  }),
 })
 
 const cluster = (workers) => ({
@@ -85,13 +99,9 @@ export const peers = {
     ...hornet(1, '--access-logfile', join(scratch, 'access.log')),
     title: 'Hornet, 1 worker, access log on',
   },
-  'node:http': {
-    title: 'node:http',
-    start: ({ node, app, keepsIdle }) => ({
-      command: [node, program('node-http'), app],
-      env: keepsIdle ? { BENCH_KEEP_ALIVE: '120' } : {},
-    }),
-  },
+  'node:http': nodeServer('node:http'),
+  'node:https': nodeServer('node:https'),
+  'node:http2': nodeServer('node:http2'),
   'cluster-2': cluster(2),
   'cluster-4': cluster(4),
   'pm2-2': pm2(2),
@@ -99,25 +109,28 @@ export const peers = {
   bun: {
     title: 'Bun',
     missing: () => (bunBinary() === undefined ? 'not installed' : undefined),
-    start: ({ app, fetchApp }) => ({ command: [bunBinary(), program('bun'), ...appArguments(app, fetchApp)] }),
+    start: ({ app, fetchApp, transport }) => ({
+      command: [bunBinary(), program('bun'), ...appArguments(app, fetchApp)],
+      env: { BENCH_TRANSPORT: transport },
+    }),
   },
   deno: {
     title: 'Deno',
     missing: () => (denoBinary() === undefined ? 'not installed' : undefined),
-    start: ({ app, fetchApp }) => ({
+    start: ({ app, fetchApp, transport }) => ({
       command: [denoBinary(), 'run', '--allow-all', '--quiet', program('deno'), ...appArguments(app, fetchApp)],
-      env: { DENO_NO_UPDATE_CHECK: '1' },
+      env: { DENO_NO_UPDATE_CHECK: '1', BENCH_TRANSPORT: transport },
     }),
   },
-  nginx: {
-    title: 'nginx, `return 200`',
-    missing: () => (versionOf('nginx', '-v') === undefined ? 'no nginx (Debian: apt install nginx-light)' : undefined),
-    start: startNginx,
-  },
+  nginx: { title: 'nginx, `return 200`', missing: missingNginx, start: (order) => startNginx(order, false) },
+  'nginx-file': { title: 'nginx, a file', missing: missingNginx, start: (order) => startNginx(order, true) },
   uws: {
     title: 'uWebSockets.js',
     missing: ({ uws }) => (uws === undefined ? 'where it is was not said (--uws FOLDER)' : undefined),
-    start: ({ node, uws }) => ({ command: [node, program('uws'), uws] }),
+    start: ({ node, uws, transport }) => ({
+      command: [node, program('uws'), uws],
+      env: { BENCH_TRANSPORT: transport },
+    }),
   },
   floor: {
     title: 'C epoll floor',
@@ -176,21 +189,25 @@ function versionOf(command, flag) {
 
 /** Compiles the floor. Returns why not, when it cannot be. */
 function buildFloor() {
-  const compiler = process.env.CC ?? 'cc'
-  mkdirSync(scratch, { recursive: true })
-  const source = join(root, 'bench/floor/floor.c')
-  const { status, stderr, error } = spawnSync(compiler, ['-O2', '-o', floorBinary, source], { encoding: 'utf8' })
-  if (error !== undefined) return `no C compiler ${compiler} (Debian: apt install gcc)`
-  return status === 0 ? undefined : `${compiler} failed: ${stderr.trim()}`
+  return compile(join(root, 'bench/floor/floor.c'), floorBinary)
 }
 
-async function startNginx() {
+function missingNginx() {
+  return versionOf('nginx', '-v') === undefined ? 'no nginx (Debian: apt install nginx-light)' : undefined
+}
+
+/** @param {boolean} hasFile Whether it answers with a file, which may be larger than what its configuration can hold. */
+async function startNginx({ transport, answer: { type, body } }, hasFile) {
   const folder = join(scratch, 'nginx')
   mkdirSync(folder, { recursive: true })
   const port = await freePort()
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${folder}/${name};`,
   )
+  const how = { http: '', https: ' ssl', http2: ' ssl http2' }[transport]
+  // By itself it speaks 1.3 from 1.23.4 on.
+  const tls = `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key}; ssl_protocols ${session.protocol};`
+  if (hasFile) writeFileSync(join(folder, 'answer'), body)
   writeFileSync(
     join(folder, 'nginx.conf'),
     `daemon off;
@@ -201,12 +218,14 @@ events { worker_connections ${idleConnectionsMax}; }
 http {
   ${temporary.join('\n  ')}
   access_log off;
-  default_type text/plain;
+  default_type ${type};
   keepalive_requests 1000000000;
   keepalive_timeout 120s;
   server {
-    listen 127.0.0.1:${port} backlog=2048;
-    location / { return 200 'Hello, World!'; }
+    listen 127.0.0.1:${port}${how} backlog=2048;
+    ${transport === 'http' ? '' : tls}
+    root ${folder};
+    location / { ${hasFile ? 'try_files /answer =500' : `return 200 '${body}'`}; }
   }
 }
 `,

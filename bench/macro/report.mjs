@@ -37,7 +37,7 @@ const lossMeasures = ['cpuUs', 'rate', 'p50Us', 'p99Us', 'connectionBytes', 'sta
 
 /** Whom each peer is set beside: those with as many workers. */
 const rivals = [
-  ['hornet-1', ['node:http', 'bun', 'deno', 'nginx', 'uws']],
+  ['hornet-1', ['node:http', 'node:https', 'node:http2', 'bun', 'deno', 'nginx', 'nginx-file', 'uws']],
   ['hornet-2', ['cluster-2', 'pm2-2']],
   ['hornet-4', ['cluster-4', 'pm2-4']],
 ]

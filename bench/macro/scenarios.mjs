@@ -30,7 +30,9 @@ const browserHeaders = [
   'X-Request-Id: 5f0c1a52-8b1e-4c1b-9a54-2f2a3f9d6c11',
 ]
 
-const simple = { connections: 64, depth: 1, method: 'GET', headers: [], bodyBytes: 0 }
+const simple = { transport: 'http', connections: 64, depth: 1, method: 'GET', headers: [], bodyBytes: 0 }
+
+const secure = { ...simple, transport: 'https' }
 
 /** What most scenarios are: wrk, and ratios against node:http in the same round. */
 const common = { kind: 'saturated', baseline: 'node:http', load: simple, answer: greeting, more: [] }
@@ -100,6 +102,53 @@ export const scenarios = [
     // Not Bun: its answer does not say that it closes, as the others' do, so wrk would take the close for an error.
     peers: ['hornet-1', 'node:http', 'deno', 'nginx', 'uws', 'floor'],
     aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http', atMost: 0.55 }],
+  },
+  {
+    ...common,
+    name: 'https',
+    title: 'HTTPS: plain text',
+    baseline: 'node:https',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: secure,
+    peers: ['hornet-1', 'node:https', 'bun', 'deno', 'nginx', 'uws'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:https', atMost: 0.7 }],
+  },
+  {
+    ...common,
+    name: 'https-new-connection',
+    title: 'HTTPS: plain text, a whole handshake for each request',
+    baseline: 'node:https',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...secure, headers: ['Connection: close'] },
+    // Not Bun, as above.
+    peers: ['hornet-1', 'node:https', 'deno', 'nginx'],
+    // Most of it is OpenSSL's, the same in both.
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:https', atMost: 0.8 }],
+  },
+  {
+    ...common,
+    name: 'http2',
+    title: 'HTTP/2 over TLS: plain text, 8 connections with 32 requests at once on each',
+    baseline: 'node:http2',
+    app: app('write-head'),
+    fetchApp: fetchApp('plain'),
+    load: { ...simple, transport: 'http2', connections: 8, depth: 32 },
+    peers: ['hornet-1', 'node:http2', 'deno', 'nginx'],
+    aims: [{ measure: 'cpuUs', peer: 'hornet-1', against: 'node:http2', atMost: 0.4 }],
+  },
+  {
+    ...common,
+    name: 'https-64k',
+    title: 'HTTPS: response of 64 KiB',
+    baseline: 'node:https',
+    app: app('page'),
+    fetchApp: fetchApp('html'),
+    load: secure,
+    answer: { type: 'text/html', body: page },
+    peers: ['hornet-1', 'node:https', 'nginx-file'],
+    more: ['bun', 'deno'],
   },
   {
     ...common,

@@ -51,7 +51,7 @@ export class Server {
       await before(Promise.race([acceptsOn(this.port), ended]), startMsMax, () => this.#fail('took no connection'))
       return
     }
-    const said = this.said(/http:\/\/127\.0\.0\.1:(\d+)\b/, 0, startMsMax)
+    const said = this.said(/https?:\/\/127\.0\.0\.1:(\d+)\b/, 0, startMsMax)
     this.port = Number((await Promise.race([said, ended]))[1])
   }
 

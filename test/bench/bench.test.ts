@@ -1,15 +1,20 @@
 /**
  * Promise: what the benchmark reports is what happened. Its generator with a fixed rate counts a wait for the server as
- * latency and a fault as an error; its report names losses and missed aims; its simulation gives the same numbers each
- * time. No server is timed here.
+ * latency and a fault as an error; over TLS and HTTP/2 answers are proven right as well, and the load is what it is said
+ * to be; its report names losses and missed aims; its simulation gives the same numbers each time. No server is timed
+ * here.
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createSecureServer } from 'node:http2'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo, Server } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import type { TLSSocket } from 'node:tls'
 import { pathToFileURL } from 'node:url'
 import { root } from '../support/root.js'
 
@@ -79,6 +84,135 @@ describe('load at a fixed rate', () => {
     assert.ok(others > 20 && others < 90, `${others} of 200`)
     assert.equal(result.other.count, others)
     assert.equal(result.latency.count, 200 - others)
+  })
+})
+
+describe('TLS and HTTP/2', () => {
+  const isThere = (command: string) => spawnSync(command, ['--version']).error === undefined
+  const pem = (name: string) => readFileSync(join(root, 'test/tls/certs', name))
+  // It would choose another cipher of those that clients have, if it were offered.
+  const ciphers = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256'
+  const identity = { cert: pem('server.pem'), key: pem('server.key'), ciphers, honorCipherOrder: true }
+  const simple = { connections: 8, depth: 1, method: 'GET', headers: [], bodyBytes: 0 }
+  const right: RequestListener = (_req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': 5 })
+    res.end('right')
+  }
+
+  /** Also counts handshakes, and those that were no whole ones. */
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  async function withSecure(server: Server, use: (port: number) => Promise<any>) {
+    const handshakes = { all: 0, resumed: 0, kinds: new Set<string>() }
+    const open = new Set<TLSSocket>()
+    server.on('secureConnection', (socket: TLSSocket) => {
+      handshakes.all++
+      if (socket.isSessionReused()) handshakes.resumed++
+      handshakes.kinds.add(`${socket.getProtocol()} ${socket.getCipher().name} ${socket.alpnProtocol || 'none'}`)
+      open.add(socket)
+      socket.on('error', () => {}).on('close', () => open.delete(socket))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      return { result: await use((server.address() as AddressInfo).port), handshakes }
+    } finally {
+      for (const socket of open) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    }
+  }
+
+  test('answers are read as they were sent, over each', async () => {
+    const { exchange } = await load('macro/exchange.mjs')
+    for (const [transport, depth, server] of [
+      ['https', 1, createHttpsServer(identity, right)],
+      ['http2', 32, createSecureServer(identity, right as never)],
+    ] as const) {
+      const { result } = await withSecure(server, (port) => exchange(port, { ...simple, transport, depth }))
+      assert.equal(result.length, depth)
+      for (const { status, headers, text } of result) {
+        assert.deepEqual([status, headers.get('content-length'), text], [200, '5', 'right'])
+      }
+    }
+  })
+
+  test('an answer that ends early, a certificate for others, older TLS and no HTTP/2 are none', async () => {
+    const { exchange } = await load('macro/exchange.mjs')
+    const short: RequestListener = (_req, res) => {
+      res.writeHead(200, { 'Content-Length': 5 }).write('r')
+      setImmediate(() => res.destroy())
+    }
+    const another = { cert: pem('shop.pem'), key: pem('shop.key') }
+    for (const [transport, server, what] of [
+      ['https', createHttpsServer(identity, short), /got 0 answers/],
+      ['http2', createSecureServer(identity, short as never), /another length|aborted/],
+      ['https', createHttpsServer(another, right), /does not match certificate/],
+      ['https', createHttpsServer({ ...identity, maxVersion: 'TLSv1.2' }, right), /protocol version/i],
+      ['http2', createHttpsServer(identity, right), /ALPN|no application protocol|h2/i],
+    ] as const) {
+      await withSecure(server, (port) => assert.rejects(exchange(port, { ...simple, transport }), what))
+    }
+  })
+
+  test('a connection for each request is a whole handshake for each, with what all are given', {
+    skip: isThere('wrk') && isThere('cc') ? false : 'wants wrk and a C compiler (Debian: apt install wrk gcc)',
+  }, async () => {
+    const { missingFor, runLoad } = await load('macro/load.mjs')
+    const closing = { ...simple, transport: 'https', headers: ['Connection: close'] }
+    assert.equal(missingFor(closing), undefined)
+    const { result, handshakes } = await withSecure(createHttpsServer(identity, right), (port) =>
+      runLoad({ port, seconds: 1, load: closing, pin: [] }),
+    )
+    assert.ok(result.requests > simple.connections, `${result.requests} requests`)
+    assert.ok(handshakes.all >= result.requests)
+    assert.equal(handshakes.resumed, 0)
+    assert.deepEqual([...handshakes.kinds], ['TLSv1.3 TLS_AES_256_GCM_SHA384 none'])
+  })
+
+  test('HTTP/2 is loaded by h2load, whose every request counts', {
+    skip: isThere('h2load') ? false : 'wants h2load (Debian: apt install nghttp2-client)',
+  }, async () => {
+    const { runLoad } = await load('macro/load.mjs')
+    const streams = { ...simple, connections: 2, depth: 4, transport: 'http2' }
+    let seen = 0
+    const counted: RequestListener = (req, res) => {
+      seen++
+      right(req, res as never)
+    }
+    const run = (listener: RequestListener) =>
+      withSecure(createSecureServer(identity, listener as never), (port) =>
+        runLoad({ port, seconds: 1, load: streams, pin: [] }),
+      )
+    const { result, handshakes } = await run(counted)
+    // Some are under way when it ends.
+    assert.ok(result.requests <= seen && result.requests >= seen - 8, `${result.requests} of ${seen}`)
+    assert.ok(result.p50Us > 0 && result.p50Us <= result.p99Us && result.p99Us <= result.p999Us)
+    assert.ok(result.durationUs > 500_000 && result.durationUs < 5_000_000, `${result.durationUs} µs`)
+    assert.equal(handshakes.all, 2)
+    assert.deepEqual([...handshakes.kinds], ['TLSv1.3 TLS_AES_256_GCM_SHA384 h2'])
+    const sometimesWrong: RequestListener = (req, res) => {
+      if (++seen % 100 === 0) res.writeHead(503).end()
+      else right(req, res as never)
+    }
+    await assert.rejects(run(sometimesWrong), /the run is void: \d+ answers, errors: .*not 2xx/)
+  })
+
+  test('what h2load says and what it logs must agree', async () => {
+    const { figuresOfH2load } = await load('macro/load.mjs')
+    const output = (requests: string, protocol = 'h2') =>
+      [
+        ...['TLS Protocol: TLSv1.3', 'Cipher: TLS_AES_256_GCM_SHA384', `Application protocol: ${protocol}`],
+        ...[`requests: ${requests}`, 'status codes: 2 2xx, 0 3xx, 0 4xx, 0 5xx', ''],
+      ].join('\n')
+    const good = '2 total, 4 started, 2 done, 2 succeeded, 0 failed, 0 errored, 0 timeout'
+    const log = '1000\t200\t50\n1020\t200\t90\n'
+    assert.deepEqual(figuresOfH2load(output(good), log), {
+      ...{ requests: 2, durationUs: 110, p50Us: 50, p90Us: 90, p99Us: 90, p999Us: 90 },
+    })
+    const failed = good.replace('0 failed', '1 failed')
+    assert.throws(() => figuresOfH2load(output(failed), log), /errors: 1 failed/)
+    assert.throws(() => figuresOfH2load(output(good), log.replace('200', '-1')), /errors: 1 status/)
+    assert.throws(() => figuresOfH2load(output(good), '1000\t200\t50\n'), /errors: 1 not logged/)
+    assert.throws(() => figuresOfH2load(output(good, 'http/1.1'), log), /did not say Application protocol: h2/)
+    assert.throws(() => figuresOfH2load('', log), /said nothing of done/)
   })
 })
 
@@ -167,6 +301,25 @@ describe('command line', () => {
     assert.equal(status, 2)
     assert.match(stderr, /nothing is named like nothing-like-it; there are: write-head\/hornet-1/)
     assert.equal(run('--rounds', '0').status, 2)
+  })
+
+  test('without h2load HTTP/2 is left out, and what to install is said', {
+    skip: spawnSync('wrk', ['--version']).error === undefined ? false : 'wants wrk (Debian: apt install wrk)',
+  }, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hornet-bench-'))
+    try {
+      symlinkSync(spawnSync('sh', ['-c', 'command -v wrk'], { encoding: 'utf8' }).stdout.trim(), join(folder, 'wrk'))
+      const { stdout, status } = spawnSync(
+        process.execPath,
+        [join(root, 'bench/run.mjs'), '--no-install', 'http2/hornet-1'],
+        { encoding: 'utf8', env: { ...process.env, PATH: folder } },
+      )
+      assert.equal(status, 0)
+      assert.match(stdout, /Left out: HTTP\/2 over TLS.*: no h2load \(Debian: apt install nghttp2-client\)\n/)
+      assert.match(stdout, /Done in/)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('a peer is not among the dependencies of Hornet', () => {

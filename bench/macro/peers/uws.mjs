@@ -4,14 +4,16 @@
 //   node bench/macro/peers/uws.mjs FOLDER
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
+import { certificate } from '../tls.mjs'
 
 const uws = createRequire(import.meta.url)(resolve(process.argv[2]))
-uws
-  .App()
+const isSecure = process.env.BENCH_TRANSPORT === 'https'
+const app = isSecure ? uws.SSLApp({ key_file_name: certificate.key, cert_file_name: certificate.cert }) : uws.App()
+app
   .any('/*', (res) => {
     // It adds the length and, as current versions do, the date.
     res.writeHeader('Content-Type', 'text/plain').end('Hello, World!')
   })
   .listen('127.0.0.1', 0, (socket) => {
-    if (socket) console.log(`listening http://127.0.0.1:${uws.us_socket_local_port(socket)}`)
+    if (socket) console.log(`listening ${isSecure ? 'https' : 'http'}://127.0.0.1:${uws.us_socket_local_port(socket)}`)
   })
