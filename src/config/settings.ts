@@ -243,7 +243,7 @@ export const settingsTable = {
     summary: 'Speak HTTP/2 with clients that can.',
     kind: onOff,
     default: () => true,
-    defaultText: 'on with --certfile',
+    defaultText: 'on',
   }),
 
   static: many({
