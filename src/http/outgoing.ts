@@ -224,6 +224,14 @@ function keepsOwnCork(res: Message, exchange: Exchange): boolean {
   return kSocket === undefined && !holdsSocket(res, exchange)
 }
 
+/**
+ * What it counted while it waited for its turn goes to the socket, but not to one that was closed by then. Whoever uncorks
+ * until nothing is corked (`while (res.writableCorked > 0) res.uncork()`) would go on for ever.
+ */
+function isLeftCorked(res: Message, exchange: Exchange): boolean {
+  return kSocket === undefined && (res[kCorked] as number) > 0 && exchange.connection?.writableCorked === 0
+}
+
 function isLeanable(res: Message): boolean {
   return (
     // Node's own code reports to the observers of perf_hooks.
@@ -655,8 +663,11 @@ export function installOutgoing(): void {
     },
     uncork(this: Message) {
       const exchange = this[kExchange]
-      if (exchange === undefined || !keepsOwnCork(this, exchange)) node.uncork.call(this)
-      else this[kCorked] = Math.max(0, (this[kCorked] as number) - 1)
+      if (exchange === undefined || !(keepsOwnCork(this, exchange) || isLeftCorked(this, exchange))) {
+        node.uncork.call(this)
+      } else {
+        this[kCorked] = Math.max(0, (this[kCorked] as number) - 1)
+      }
     },
     appendHeader(this: Message, ...args: unknown[]) {
       if (this[kExchange] !== undefined) this[kIsPlain] = false

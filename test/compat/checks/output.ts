@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { finished, PassThrough, pipeline, Readable } from 'node:stream'
 import { bare, check, codeOf, codeThrownBy, event, Fact, isSame, message, note, same, thrownBy } from '../stage.js'
 
@@ -405,6 +406,18 @@ export const checks = [
     assert.deepEqual([first.writableCorked, second.writableCorked], [0, 0])
     second.end('ond')
     await connection.readUntil('ond')
+  }),
+
+  check('a corked response whose turn never comes can be uncorked', async (stage) => {
+    const { connection, first, second } = await stage.pipeline(Buffer.concat([get, get]))
+    second.cork()
+    const closed = event(first.socket as Socket, 'close')
+    first.writeHead(200, { Connection: 'close' }).end('last')
+    assert.match(String(await connection.readToEnd()), /last/)
+    await closed
+    // As whoever has corked it does at last: it must come to an end.
+    second.uncork()
+    assert.equal(second.writableCorked, 0)
   }),
 
   same('interim responses of a corked response', async (stage) => {
