@@ -15,7 +15,6 @@ export interface AppSpec {
   args?: readonly string[]
 }
 
-/** `workerData` of a worker thread. */
 /** What a worker is to know of TLS: no keys. */
 export interface TlsFacts {
   /** Whether clients are asked for a certificate. */
@@ -24,6 +23,7 @@ export interface TlsFacts {
   caPem: string | undefined
 }
 
+/** `workerData` of a worker thread. */
 export interface WorkerData {
   /** Marks the thread as one of ours, so that worker/main.ts can tell. */
   hornet: true

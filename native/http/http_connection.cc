@@ -104,12 +104,7 @@ void HttpConnection::Start(const SocketAddress* peer, const SocketAddress* local
     return;
   }
   if (host_->tls != nullptr && !needs_proxy_header_) Secure(host_->tls.get());
-  if (options_->offers_connections) {
-    BeginTunnel(kTunnelOffer, 0);
-  } else {
-    WatchReadable(true);
-  }
-  if (state_ == State::kOpen) UpdateDeadline();
+  BeginInput();
 }
 
 void HttpConnection::StartStream(StreamWire* wire, const ConnectionOrigin& origin) {
@@ -120,6 +115,10 @@ void HttpConnection::StartStream(StreamWire* wire, const ConnectionOrigin& origi
   peer_length_ = origin.peer_length;
   is_peer_trusted_ = origin.is_peer_trusted;
   host_->tls_sessions.Put(id, origin.session);
+  BeginInput();
+}
+
+void HttpConnection::BeginInput() {
   if (options_->offers_connections) {
     BeginTunnel(kTunnelOffer, 0);
   } else {
@@ -142,11 +141,21 @@ ConnectionOrigin HttpConnection::TakeOrigin() {
   return origin;
 }
 
-void HttpHost::LeaveClient(const ConnectionOrigin& origin) {
-  if (!origin.is_client_counted) return;
+void HttpHost::LeaveClient(const char* address_text, uint8_t peer_length) {
   IpAddress client;
-  CHECK(IpAddress::Parse(origin.address_text, origin.peer_length, &client));
+  CHECK(IpAddress::Parse(address_text, peer_length, &client));
   client_connections->Leave(client);
+}
+
+void HttpHost::CountPhase(ConnectionPhase before, ConnectionPhase now) {
+  if (before != ConnectionPhase::kNone) stats.connections[static_cast<uint32_t>(before)]--;
+  if (now != ConnectionPhase::kNone) stats.connections[static_cast<uint32_t>(now)]++;
+}
+
+void HttpHost::CountRejected(int status) {
+  for (uint32_t i = 0; i < kRejectedCount; i++) {
+    if (kRejectedStatuses[i] == status) stats.rejected[i]++;
+  }
 }
 
 // `peer` is null when the peer has no address: it came over a unix socket.
@@ -520,7 +529,7 @@ void HttpConnection::BeginTunnel(uint32_t reason, uint32_t fault, uint64_t stick
 }
 
 void HttpConnection::HandOverBrokenBody(int status, const char* data, size_t length) {
-  CountRejected(status);
+  host_->CountRejected(status);
   abort_reason_ = kAbortFault;
   if (first_->response_started) {
     // Too late for a word about it.
@@ -553,7 +562,7 @@ void HttpConnection::OpenTunnel(Exchange* exchange) {
   if (exchange->reason != kTunnelOffer || state_ != State::kOpen) return;
   exchange->reason = kTunnelNone;
   // Its bytes are the application's, which expects those of HTTP/1.1 if any.
-  MaySpeakHttp2(false);
+  SpeakNoHttp2();
   WatchReadable(true);
 }
 
@@ -642,7 +651,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
     ignores_input_ = !keep_alive;
     if (AnswerHealth(exchange, data)) return used + static_cast<size_t>(body_length);
     if (IsOverRate()) {
-      CountRejected(429);
+      host_->CountRejected(429);
       Fail(exchange, 429);
       return used + static_cast<size_t>(body_length);
     }
@@ -659,7 +668,7 @@ size_t HttpConnection::BeginExchange(const char* data, size_t length) {
   decoder_.Start(head.framing, head.content_length);
   if (IsOverRate()) {
     exchange->expect_continue = head.expect_continue;
-    CountRejected(429);
+    host_->CountRejected(429);
     // Its body is thrown away, or not waited for if it is large or yet to be asked for.
     Fail(exchange, 429);
     return used;
@@ -1464,12 +1473,6 @@ void HttpConnection::HandleFailed() {
 
 // ---- faults and ends ------------------------------------------------------------------------------------------------
 
-void HttpConnection::CountRejected(int status) {
-  for (uint32_t i = 0; i < kRejectedCount; i++) {
-    if (kRejectedStatuses[i] == status) host_->stats.rejected[i]++;
-  }
-}
-
 void HttpConnection::RefuseHead(int status, const char* data, size_t length) {
   if (host_->access == nullptr) {
     Refuse(status);
@@ -1486,7 +1489,7 @@ void HttpConnection::RefuseHead(int status, const char* data, size_t length) {
 }
 
 void HttpConnection::Refuse(int status) {
-  CountRejected(status);
+  host_->CountRejected(status);
   ignores_input_ = needs_linger_ = true;
   is_receiving_body_ = is_blocked_ = false;
   discard_left_ = kLingerBytesMax;
@@ -1552,11 +1555,7 @@ void HttpConnection::CloseNow() {
   const bool is_told = state_ == State::kLingering && options_->offers_connections;
   state_ = State::kClosed;
   SetPhase(ConnectionPhase::kNone);
-  if (is_client_counted_) {
-    IpAddress client;
-    CHECK(IpAddress::Parse(address_text_, peer_length_, &client));
-    host_->client_connections->Leave(client);
-  }
+  if (is_client_counted_) host_->LeaveClient(address_text_, peer_length_);
   if (trailers_ != nullptr) {
     trailers_->Drop();
     trailers_ = nullptr;
@@ -1735,13 +1734,7 @@ void HttpConnection::TimeOutRequest() {
 void HttpConnection::SetPhase(ConnectionPhase phase) {
   if (phase == phase_) return;
   // The connection of a stream is counted itself, and no stream.
-  if (is_stream()) {
-    phase_ = phase;
-    return;
-  }
-  Counter* connections = host_->stats.connections;
-  if (phase_ != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase_)]--;
-  if (phase != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase)]++;
+  if (!is_stream()) host_->CountPhase(phase_, phase);
   phase_ = phase;
 }
 

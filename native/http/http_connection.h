@@ -146,8 +146,12 @@ class HttpHost {
 
   StickyRule sticky;
 
-  // The connection is no longer among those of its client.
-  void LeaveClient(const ConnectionOrigin& origin);
+  // A connection that was counted among those of its client, by an address as in request records, is so no longer.
+  void LeaveClient(const char* address_text, uint8_t peer_length);
+  // A connection does something else now.
+  void CountPhase(ConnectionPhase before, ConnectionPhase now);
+  // A request was refused before it was dispatched.
+  void CountRejected(int status);
 
   // Room for one read of a body that a worker gets in pieces.
   char* BodyBuffer();
@@ -295,6 +299,8 @@ class HttpConnection final : public SecureConnection {
   size_t TakeTunnel(const char* data, size_t length, bool* stop);
   size_t BeginExchange(const char* data, size_t length);
   void SetPeer(const IpAddress* peer);
+  // What comes first: an offer to the worker, or bytes.
+  void BeginInput();
   // Counts it among its client's connections; false, and closed, when those are too many.
   bool EnterClient(const IpAddress& peer);
   // Whether the client of the head just parsed sends too many requests; those that are not are counted.
@@ -331,7 +337,6 @@ class HttpConnection final : public SecureConnection {
   void RefuseHead(int status, const char* data, size_t length);
   // The peer is gone: drops every exchange and closes.
   void Abort();
-  void CountRejected(int status);
   void AnswerCanned(Exchange* exchange, int status, bool close);
   void SendContinue(Exchange* exchange);
   static uint32_t TakeFromLength(Exchange* exchange, uint32_t length);

@@ -79,8 +79,8 @@ IoStatus SecureConnection::Decrypt(const char* data, size_t data_length, char* b
     }
     tls.has_started = true;
     // Not before: a connection that says nothing costs no more than without TLS.
-    const bool http2 = may_speak_http2_ && tls.host->can_speak_http2 && tls.host->context->offers_http2();
-    tls.stream = std::make_unique<TlsStream>(tls.host->context, &tls.host->buffers, http2);
+    const bool offers_http2 = may_speak_http2_ && tls.host->offers_http2;
+    tls.stream = std::make_unique<TlsStream>(tls.host->context, &tls.host->buffers, offers_http2);
   }
   const bool was_established = tls.stream->is_established();
   const TlsStream::Status status = tls.stream->Open(data, data_length, buffer, length);
@@ -195,17 +195,20 @@ bool SecureConnection::Park(const char* data, size_t length) {
   return true;
 }
 
+void SecureConnection::EndSealed() {
+  if (tls_ == nullptr || tls_->stream == nullptr || tls_->has_ended || tls_->has_failed) return;
+  tls_->has_ended = true;
+  tls_->stream->End();
+  // What does not fit is not waited for: the end of the socket's own stream follows.
+  SendSealed(true);
+}
+
 void SecureConnection::ShutdownWrite() {
   if (wire_ != nullptr) {
     if (!is_stream_closed_) wire_->EndWriting();
     return;
   }
-  if (tls_ != nullptr && tls_->stream != nullptr && !tls_->has_ended && !tls_->has_failed) {
-    tls_->has_ended = true;
-    tls_->stream->End();
-    // What does not fit is not waited for: the end of the stream itself follows.
-    SendSealed(true);
-  }
+  EndSealed();
   Connection::ShutdownWrite();
 }
 
@@ -225,11 +228,7 @@ void SecureConnection::Close(ChunkPool* pool) {
     return;
   }
   // An orderly end is told as such; that something was cut short must not look like one.
-  if (!is_closed() && tls_ != nullptr && tls_->stream != nullptr && !tls_->has_ended && !tls_->has_failed &&
-      !tls_->is_reset && out.empty() && tls_->parked == nullptr) {
-    tls_->stream->End();
-    SendSealed(true);
-  }
+  if (!is_closed() && tls_ != nullptr && !tls_->is_reset && out.empty() && tls_->parked == nullptr) EndSealed();
   Connection::Close(pool);
 }
 

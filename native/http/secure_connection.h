@@ -26,15 +26,16 @@ constexpr size_t kParkedBytesMax = 256 * 1024;
 // What an I/O thread has for all of its connections when it speaks TLS.
 struct TlsHost {
   std::shared_ptr<const TlsContext> context;  // for connections from now on
-  bool can_speak_http2 = false;
+  bool offers_http2 = false;                  // by the context, and there is nghttp2 to speak it
   TlsBuffers buffers;
 };
 
 class SecureConnection : public Connection {
  public:
-  // From now on it is under TLS. `may_speak_http2`: if its context offers that.
+  // From now on it is under TLS.
   void Secure(TlsHost* host);
-  void MaySpeakHttp2(bool may) { may_speak_http2_ = may; }
+  // Its client is not to be offered HTTP/2.
+  void SpeakNoHttp2() { may_speak_http2_ = false; }
   bool is_secure() const { return tls_ != nullptr; }
   // The socket of `from`, and its TLS, are this one's; `from` is to be closed. 0 or a negative errno.
   int TakeOver(SecureConnection* from);
@@ -92,6 +93,8 @@ class SecureConnection : public Connection {
     bool is_reset = false;
   };
 
+  // With TLS, tells the peer that no more will come, unless it knows or cannot be told.
+  void EndSealed();
   IoStatus FlushSealed(ChunkPool* pool, size_t* written, bool is_last);
   // Seals what `out` holds, kSealBytesMax at most, and sends it.
   bool Seal(bool is_last);

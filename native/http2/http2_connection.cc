@@ -129,9 +129,9 @@ void Http2Stream::WantRead() {
 }
 
 IoStatus Http2Stream::Take(OutQueue* out, ChunkPool* pool, size_t* written) {
-  if (is_closed_ && !is_end_sent) return IoStatus::kFailed;
+  if (is_closed_ && !is_end_sent_) return IoStatus::kFailed;
   out_ = out;
-  if (is_end_sent) {
+  if (is_end_sent_) {
     // Nothing belongs behind a response.
     *written += taken_ + out->bytes();
     taken_ = 0;
@@ -165,11 +165,10 @@ bool Http2Stream::SubmitHead() {
     const auto status = reader_->Read(static_cast<const char*>(front.iov_base), front.iov_len, &used, &part);
     taken_ += used;
     if (status == ResponseReader::Status::kHead) {
-      char digits[12];
-      const int length = std::snprintf(digits, sizeof(digits), "%d", reader_->status());
+      const std::string digits = std::to_string(reader_->status());
       std::vector<nghttp2::Field> fields;
       fields.reserve(reader_->fields().size() + 1);
-      fields.push_back(FieldOf(":status", {digits, static_cast<size_t>(length)}));
+      fields.push_back(FieldOf(":status", digits));
       for (const auto& field : reader_->fields()) fields.push_back(FieldOf(field.name, field.value));
       int error = 0;
       if (reader_->status() < 200) {
@@ -177,12 +176,11 @@ bool Http2Stream::SubmitHead() {
                                        fields.size(), nullptr);
       } else {
         is_submitted_ = true;
-        has_body_ = !reader_->has_no_body();
-        is_whole_ = !has_body_;
+        is_whole_ = reader_->has_no_body();
         nghttp2::Provider provider = {};
         provider.read = Http2Connection::OnReadBody;
         error = library.submit_response(carrier_->session_, id_, fields.data(), fields.size(),
-                                        has_body_ ? &provider : nullptr);
+                                        is_whole_ ? nullptr : &provider);
       }
       if (error != 0) return false;
     }
@@ -192,11 +190,12 @@ bool Http2Stream::SubmitHead() {
   return true;
 }
 
-bool Http2Stream::SubmitTrailers() {
+void Http2Stream::SubmitTrailers() {
   std::vector<nghttp2::Field> fields;
   for (const auto& field : reader_->fields()) fields.push_back(FieldOf(field.name, field.value));
-  if (fields.empty()) return true;
-  return carrier_->library_.submit_trailer(carrier_->session_, id_, fields.data(), fields.size()) == 0;
+  if (carrier_->library_.submit_trailer(carrier_->session_, id_, fields.data(), fields.size()) == 0) return;
+  is_bad_ = true;
+  carrier_->Touch(this);
 }
 
 ssize_t Http2Stream::ReadBody(uint8_t* buffer, size_t length, uint32_t* flags) {
@@ -280,26 +279,25 @@ Http2Connection::~Http2Connection() {
   if (session_ != nullptr) library_.session_del(session_);
 }
 
-bool Http2Connection::Begin(HttpConnection* from, const char* data, size_t length) {
+void Http2Connection::Begin(HttpConnection* from, const char* data, size_t length) {
   timer.owner = static_cast<SecureConnection*>(this);
   idle_since_ms_ = host_->now_ms;
   const int error = TakeOver(from);
   origin_ = from->TakeOrigin();
   if (error != 0) {
     // There is no descriptor left for it.
-    host_->LeaveClient(origin_);
+    LeaveClient();
     streams_host_->ReleaseHttp2(this);
-    return false;
+    return;
   }
   if (!OpenSession()) {
     CloseNow();
-    return false;
+    return;
   }
   WatchReadable(true);
   if (host_->is_draining) StartDraining();
-  if (length > 0 && !Receive(data, length)) return false;
+  if (length > 0) Receive(data, length);
   streams_host_->MarkDirty(this);
-  return true;
 }
 
 bool Http2Connection::OpenSession() {
@@ -335,9 +333,7 @@ bool Http2Connection::OpenSession() {
 int Http2Connection::OnBeginHeaders(nghttp2_session*, const nghttp2::Frame* frame, void* self) {
   auto* connection = static_cast<Http2Connection*>(self);
   if (frame->type != nghttp2::kHeaders || connection->Find(frame->stream_id) != nullptr) return 0;
-  auto stream = std::make_unique<Http2Stream>(connection, frame->stream_id);
-  connection->library_.session_set_stream_user_data(connection->session_, frame->stream_id, stream.get());
-  connection->streams_[frame->stream_id] = std::move(stream);
+  connection->streams_[frame->stream_id] = std::make_unique<Http2Stream>(connection, frame->stream_id);
   if (connection->heads_open_++ == 0) connection->head_since_ms_ = connection->host_->now_ms;
   connection->was_used_ = true;
   return 0;
@@ -404,7 +400,7 @@ int Http2Connection::OnFrameSent(nghttp2_session*, const nghttp2::Frame* frame, 
   auto* connection = static_cast<Http2Connection*>(self);
   Http2Stream* stream = connection->Find(frame->stream_id);
   if (stream == nullptr) return 0;
-  stream->is_end_sent = true;
+  stream->is_end_sent_ = true;
   connection->Touch(stream);
   return 0;
 }
@@ -465,11 +461,12 @@ void Http2Connection::HandleReadable() {
     if (discarded_ > kLingerBytesMax) CloseNow();
     return;
   }
-  if (Receive(host_->read_buffer, count)) streams_host_->MarkDirty(this);
+  Receive(host_->read_buffer, count);
+  streams_host_->MarkDirty(this);
 }
 
-bool Http2Connection::Receive(const char* data, size_t length) {
-  if (has_failed_) return true;
+void Http2Connection::Receive(const char* data, size_t length) {
+  if (has_failed_) return;
   const ssize_t used = library_.session_mem_recv(session_, reinterpret_cast<const uint8_t*>(data), length);
   if (used < 0) {
     // No HTTP/2 at all, or against its rules in a way that ends the connection: a GOAWAY says why.
@@ -477,7 +474,6 @@ bool Http2Connection::Receive(const char* data, size_t length) {
     WatchReadable(false);
   }
   Turn();
-  return !is_gone_;
 }
 
 void Http2Connection::Turn() {
@@ -489,7 +485,7 @@ void Http2Connection::Turn() {
       if (stream->is_closed_) {
         // It ended, or the client took it back.
         if (HttpConnection* connection = stream->connection_) {
-          if (stream->is_end_sent) {
+          if (stream->is_end_sent_) {
             connection->Flush();
           } else {
             connection->HandleGone();
@@ -513,14 +509,14 @@ void Http2Connection::Turn() {
       if (connection == nullptr) {
         Consume(stream);
         // A response that came before the end of its request: the rest is not waited for.
-        if (stream->is_end_sent && !stream->has_request_ended_) Reset(stream, nghttp2::kNoError);
+        if (stream->is_end_sent_ && !stream->has_request_ended_) Reset(stream, nghttp2::kNoError);
         continue;
       }
       if (!stream->input_.empty() && connection->is_reading()) {
         connection->HandleInput();
         if (stream->connection_ != nullptr && !stream->input_.empty() && connection->is_reading()) Touch(stream);
       }
-      if (stream->connection_ != nullptr && (stream->taken_ > 0 || stream->is_end_sent)) host_->MarkDirty(connection);
+      if (stream->connection_ != nullptr && (stream->taken_ > 0 || stream->is_end_sent_)) host_->MarkDirty(connection);
     }
   }
 }
@@ -529,9 +525,9 @@ void Http2Connection::BeginRequest(Http2Stream* stream) {
   stream->reader_ = std::make_unique<ResponseReader>(stream->method_ == "HEAD");
   if (stream->is_bad_) return;
   if (stream->is_too_large_) {
-    AnswerWithout(stream, "431");
+    AnswerWithout(stream, 431);
   } else if (stream->method_ == "CONNECT") {
-    AnswerWithout(stream, "501");
+    AnswerWithout(stream, 501);
   } else {
     HttpConnection* connection = streams_host_->OpenStream(listener_index_, options_);
     if (connection == nullptr) {
@@ -544,15 +540,14 @@ void Http2Connection::BeginRequest(Http2Stream* stream) {
 }
 
 // A request that is none to the rest of the server.
-void Http2Connection::AnswerWithout(Http2Stream* stream, const char* status) {
-  const nghttp2::Field field = FieldOf(":status", status);
+void Http2Connection::AnswerWithout(Http2Stream* stream, int status) {
+  const std::string digits = std::to_string(status);
+  const nghttp2::Field field = FieldOf(":status", digits);
   stream->is_submitted_ = stream->is_whole_ = true;
   if (library_.submit_response(session_, stream->id_, &field, 1, nullptr) != 0) {
     Reset(stream, nghttp2::kInternalError);
   }
-  for (uint32_t i = 0; i < kRejectedCount; i++) {
-    if (std::to_string(kRejectedStatuses[i]) == status) host_->stats.rejected[i]++;
-  }
+  host_->CountRejected(status);
 }
 
 void Http2Connection::Reset(Http2Stream* stream, uint32_t error) {
@@ -696,7 +691,7 @@ bool Http2Connection::Yield() {
 void Http2Connection::LeaveStreams() {
   for (auto& [stream_id, stream] : streams_) {
     stream->is_closed_ = true;
-    if (stream->connection_ != nullptr && stream->is_end_sent) stream->connection_->Flush();
+    if (stream->connection_ != nullptr && stream->is_end_sent_) stream->connection_->Flush();
     if (stream->connection_ != nullptr) stream->connection_->HandleGone();
   }
   host_->input_bytes -= buffered_;
@@ -706,12 +701,16 @@ void Http2Connection::LeaveStreams() {
   streams_.clear();
 }
 
+void Http2Connection::LeaveClient() {
+  if (origin_.is_client_counted) host_->LeaveClient(origin_.address_text, origin_.peer_length);
+}
+
 void Http2Connection::CloseNow() {
   if (is_gone_) return;
   is_gone_ = true;
   LeaveStreams();
   SetPhase(ConnectionPhase::kNone);
-  host_->LeaveClient(origin_);
+  LeaveClient();
   dirty_link.Unlink();
   host_->wheel.Cancel(&timer);
   SecureConnection::Close(&host_->pool);
@@ -782,9 +781,7 @@ void Http2Connection::HandleTimer() {
 
 void Http2Connection::SetPhase(ConnectionPhase phase) {
   if (phase == phase_) return;
-  Counter* connections = host_->stats.connections;
-  if (phase_ != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase_)]--;
-  if (phase != ConnectionPhase::kNone) connections[static_cast<uint32_t>(phase)]++;
+  host_->CountPhase(phase_, phase);
   phase_ = phase;
 }
 

@@ -54,7 +54,7 @@ class Http2Stream final : public StreamWire {
   size_t Read(char* buffer, size_t capacity) override;
   void WantRead() override;
   IoStatus Take(OutQueue* out, ChunkPool* pool, size_t* written) override;
-  bool is_answered() const override { return is_end_sent; }
+  bool is_answered() const override { return is_end_sent_; }
   void EndWriting() override;
   void Leave() override;
 
@@ -70,7 +70,7 @@ class Http2Stream final : public StreamWire {
   // For nghttp2, which sends it.
   ssize_t ReadBody(uint8_t* buffer, size_t length, uint32_t* flags);
   bool SubmitHead();
-  bool SubmitTrailers();
+  void SubmitTrailers();
 
   Http2Connection* const carrier_;
   const int32_t id_;
@@ -90,11 +90,10 @@ class Http2Stream final : public StreamWire {
   bool is_bad_ = false;
   bool has_request_ended_ = false;
   bool is_submitted_ = false;  // the response's head
-  bool has_body_ = false;      // and a body follows it
   bool is_waiting_ = false;    // nghttp2 waits for more of the body
   bool has_writing_ended_ = false;
   bool is_whole_ = false;      // all of the response was read
-  bool is_end_sent = false;
+  bool is_end_sent_ = false;
   bool is_closed_ = false;     // nghttp2 knows it no more
   bool is_reset_ = false;      // we have taken it back
   bool is_touched_ = false;
@@ -106,8 +105,8 @@ class Http2Connection final : public SecureConnection {
                   const ListenerOptions* options);
   ~Http2Connection();
 
-  // Goes on where `from` is, which is done with: `data` was received already. False when it cannot, and is closed.
-  bool Begin(HttpConnection* from, const char* data, size_t length);
+  // Goes on where `from` is, which is done with: `data` was received already.
+  void Begin(HttpConnection* from, const char* data, size_t length);
   // End of a turn: works through what has come, writes what is to go.
   void Flush();
   void StartDraining();
@@ -143,13 +142,12 @@ class Http2Connection final : public SecureConnection {
                             nghttp2::Source* source, void* self);
 
   bool OpenSession();
-  // False: the connection is closed.
-  bool Receive(const char* data, size_t length);
+  void Receive(const char* data, size_t length);
   Http2Stream* Find(int32_t id) const;
   void Touch(Http2Stream* stream);
   void Turn();
   void BeginRequest(Http2Stream* stream);
-  void AnswerWithout(Http2Stream* stream, const char* status);
+  void AnswerWithout(Http2Stream* stream, int status);
   void Reset(Http2Stream* stream, uint32_t error);
   void Consume(Http2Stream* stream);
   // So many bytes are buffered now and were before. With too many in all nothing more is read.
@@ -164,6 +162,7 @@ class Http2Connection final : public SecureConnection {
   void Terminate();
   void FinishClosing();
   void LeaveStreams();
+  void LeaveClient();
   void CloseNow();
   bool NoteTaken();
   void UpdateDeadline();

@@ -48,14 +48,7 @@ struct Provider {  // nghttp2_data_provider
 // RFC 9113 sections 6 and 7.
 enum FrameType : uint8_t { kData = 0, kHeaders = 1 };
 enum FrameFlag : uint8_t { kNoFlags = 0, kEndStream = 1 };
-enum ErrorCode : uint32_t {
-  kNoError = 0,
-  kProtocolError = 1,
-  kInternalError = 2,
-  kRefusedStream = 7,
-  kCancel = 8,
-  kEnhanceYourCalm = 11,
-};
+enum ErrorCode : uint32_t { kNoError = 0, kProtocolError = 1, kInternalError = 2, kRefusedStream = 7 };
 enum SettingId : int32_t { kMaxConcurrentStreams = 3, kInitialWindowSize = 4, kMaxHeaderListSize = 6 };
 enum DataFlag : uint32_t { kDataEof = 1, kDataNoEndStream = 2 };
 constexpr int kDeferred = -508;
@@ -100,8 +93,6 @@ constexpr int kDeferred = -508;
   Function(session_set_local_window_size, int(nghttp2_session*, uint8_t flags, int32_t stream_id, int32_t size))     \
   Function(session_terminate_session, int(nghttp2_session*, uint32_t))                                               \
   Function(session_get_last_proc_stream_id, int32_t(nghttp2_session*))                                               \
-  Function(session_get_stream_user_data, void*(nghttp2_session*, int32_t))                                           \
-  Function(session_set_stream_user_data, int(nghttp2_session*, int32_t, void*))                                      \
   Function(submit_settings, int(nghttp2_session*, uint8_t flags, const Setting*, size_t))                            \
   Function(submit_response, int(nghttp2_session*, int32_t, const Field*, size_t, const Provider*))                   \
   Function(submit_headers, int32_t(nghttp2_session*, uint8_t flags, int32_t stream_id, const void* priority,         \

@@ -945,7 +945,7 @@ void IoThread::CloseListener(uint32_t listener_index) {
 
 void IoThread::SetTls(std::shared_ptr<const TlsContext> context) {
   if (tls == nullptr) tls = std::make_unique<TlsHost>();
-  tls->can_speak_http2 = nghttp2::Find() != nullptr;
+  tls->offers_http2 = context->offers_http2() && nghttp2::Find() != nullptr;
   tls->context = std::move(context);
 }
 

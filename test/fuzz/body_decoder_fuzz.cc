@@ -7,20 +7,14 @@
 // Built and run by `npm run fuzz -- body_decoder 60`.
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 
 #include "../native/replay.h"
 #include "http/body_decoder.h"
+#include "require.h"
 
 namespace hornet {
 
 namespace {
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  fprintf(stderr, "does not hold: %s\n", what);
-  abort();
-}
 
 struct Outcome {
   std::string data;

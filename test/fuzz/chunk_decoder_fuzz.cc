@@ -5,8 +5,6 @@
 //   - only what is ours alone is refused beyond the grammar: limits, and trailers that have no business there.
 // Built and run by `npm run fuzz -- chunk_decoder 60`.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,16 +12,11 @@
 
 #include "base/bytes.h"
 #include "http/body_decoder.h"
+#include "require.h"
 
 namespace hornet {
 
 namespace {
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  fprintf(stderr, "does not hold: %s\n", what);
-  abort();
-}
 
 enum class Found { kWhole, kMore, kWrong };
 

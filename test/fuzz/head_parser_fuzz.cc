@@ -5,11 +5,10 @@
 //   - a head written again from its parts parses to the same parts.
 // Built and run by `npm run fuzz -- head_parser 60`.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 
 #include "../native/replay.h"
 #include "base/bytes.h"
+#include "require.h"
 
 namespace hornet {
 
@@ -17,12 +16,6 @@ namespace {
 
 RequestHead g_whole;
 RequestHead g_other;
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  fprintf(stderr, "does not hold: %s\n", what);
-  abort();
-}
 
 bool AreOf(ByteClass wanted, std::string_view text) {
   for (const char c : text) {

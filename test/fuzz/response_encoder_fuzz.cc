@@ -7,8 +7,6 @@
 //   - the reader of framings (response_framing) reads the same, and stays within whatever it is given.
 // Built and run by `npm run fuzz -- response_encoder 60`.
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -17,16 +15,11 @@
 
 #include "http/response_encoder.h"
 #include "http/response_framing.h"
+#include "require.h"
 
 namespace hornet {
 
 namespace {
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  fprintf(stderr, "does not hold: %s\n", what);
-  abort();
-}
 
 // Takes numbers off the input; zeros behind its end.
 class Source {

@@ -8,23 +8,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "http/response_reader.h"
+#include "require.h"
 
 namespace hornet {
 
 namespace {
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  fprintf(stderr, "does not hold: %s\n", what);
-  abort();
-}
 
 bool IsOfConnection(std::string_view name) {
   for (const std::string_view each : {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}) {

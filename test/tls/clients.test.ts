@@ -127,12 +127,7 @@ test('a session that is resumed has the certificate of its client', async () => 
 
 test('a session without a certificate is not taken for one that has been verified', async () => {
   await using hornet = await startTls(['--cert-reqs', 'optional', ...authority])
-  const first = await connectSecurely(hornet)
-  const given = once(first.tls, 'session') as Promise<[Buffer]>
-  first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  await first.readResponse()
-  const [session] = await given
-  first.destroy()
+  const session = await sessionOf(hornet)
   const { authorized, authorizationError, isReused } = (await seen(hornet, { session })) as Record<string, unknown>
   assert.deepEqual([authorized, authorizationError, isReused], [false, 'UNABLE_TO_GET_ISSUER_CERT', true])
 })
@@ -141,12 +136,7 @@ test('a session of another --cert-reqs, from before a reload, resumes nothing th
   const { path, write } = configFolder()
   write({ certReqs: 'none' })
   await using hornet = await startHornet({ args: ['--config', path], app })
-  const first = await connectSecurely(hornet)
-  const given = once(first.tls, 'session') as Promise<[Buffer]>
-  first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  await first.readResponse()
-  const [session] = await given
-  first.destroy()
+  const session = await sessionOf(hornet)
   write({ certReqs: 'required', caCerts: cert('ca.pem') })
   hornet.signal('SIGHUP')
   await hornet.waitForLog(/reloaded: generation 2\n/)
@@ -189,3 +179,14 @@ test('it may be set, as applications that test themselves do', async () => {
   socket.servername = 'a.example'
   assert.deepEqual({ ...socket }, { authorized: true, servername: 'a.example' })
 })
+
+/** What a client that has connected once may resume. */
+async function sessionOf(hornet: Hornet): Promise<Buffer> {
+  const first = await connectSecurely(hornet)
+  const given = once(first.tls, 'session') as Promise<[Buffer]>
+  first.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await first.readResponse()
+  const [session] = await given
+  first.destroy()
+  return session
+}
