@@ -88,15 +88,15 @@ IoStatus SecureConnection::Decrypt(const char* data, size_t data_length, char* b
   const IoStatus sent = SendSealed(false);
   // What waited for the handshake, or behind what it had to say, goes on with Flush().
   if (sent == IoStatus::kOk && !out.empty()) WatchWritable(true);
-  if (status != TlsStream::Status::kOpen) {
+  if (status != TlsStream::Status::kOpen || sent == IoStatus::kFailed) {
     tls.has_peer_ended = status == TlsStream::Status::kEnded;
-    tls.has_failed = status == TlsStream::Status::kFailed;
+    tls.has_failed = status == TlsStream::Status::kFailed || sent == IoStatus::kFailed;
     // What came before it is told first. The kernel then tells of an end until somebody asks again.
     if (*length > 0) shutdown(fd(), SHUT_RD);
   }
   if (*length > 0) return IoStatus::kOk;
-  if (tls.has_failed && !was_established) tls.has_failed_handshake = true;
-  if (tls.has_failed || sent == IoStatus::kFailed) return IoStatus::kFailed;
+  if (status == TlsStream::Status::kFailed && !was_established) tls.has_failed_handshake = true;
+  if (tls.has_failed) return IoStatus::kFailed;
   return tls.has_peer_ended ? IoStatus::kEnd : IoStatus::kAgain;
 }
 

@@ -126,6 +126,10 @@ class Http2Client {
     }
     return Send();
   }
+  bool has_bytes() {
+    pollfd ready = {fd_, POLLIN, 0};
+    return SSL_pending(ssl_) > 0 || poll(&ready, 1, 10) == 1;
+  }
   // The first bytes that come, or none.
   bool Receive() {
     pollfd ready = {fd_, POLLIN, 0};
@@ -336,6 +340,41 @@ TEST(AnIdleConnectionEnds) {
   }
   EXPECT_EQ(server->Snapshot().http.keep_alive_timeouts, 1u);
   EXPECT_EQ(server->Snapshot().http.header_timeouts, 2u);
+}
+
+// As many as there may be connections, and 1,024 on each I/O thread at least; who is refused may ask again.
+TEST(BeyondTheStreamsOfAllConnectionsRequestsAreRefused) {
+  constexpr size_t kConnections = 30;
+  // What nghttp2 sends before it has heard how many it may.
+  constexpr size_t kRequests = 100;
+  constexpr size_t kServed = 2 * 1024;
+  ServerUnderTest server;
+  std::vector<std::unique_ptr<Http2Client>> clients;
+  for (size_t i = 0; i < kConnections; i++) {
+    clients.push_back(std::make_unique<Http2Client>(server.address()));
+    for (size_t j = 0; j < kRequests; j++) clients.back()->Request("GET", "/hold");
+    clients.back()->Send();
+  }
+  // By how they ended.
+  const auto count = [&](uint32_t error) {
+    size_t ended = 0;
+    for (const auto& client : clients) {
+      for (const auto& [id, answer] : client->answers) ended += answer.is_closed && answer.error == error ? 1 : 0;
+    }
+    return ended;
+  };
+  constexpr size_t kRefused = kConnections * kRequests - kServed;
+  using Clock = std::chrono::steady_clock;
+  const auto until = Clock::now() + std::chrono::milliseconds(kDeadlineMs);
+  while (count(NGHTTP2_REFUSED_STREAM) < kRefused && Clock::now() < until) {
+    for (const auto& client : clients) {
+      if (client->has_bytes()) client->Receive();
+    }
+  }
+  EXPECT(count(NGHTTP2_REFUSED_STREAM) >= kRefused);
+  EXPECT_EQ(count(NGHTTP2_INTERNAL_ERROR), 0u);
+  clients.clear();
+  ExpectServes(&server);
 }
 
 // Neither the many nor the endless cost more than their connection.

@@ -124,6 +124,36 @@ TEST(AHandshakeHasTheTimeOfAHead) {
   EXPECT_EQ(server->Snapshot().http.header_timeouts, 2u);
 }
 
+// Each update of keys that it asks for is answered. What the kernel has no room for is kept, and that has a bound.
+TEST(AClientThatReadsNothingIsNotAnsweredWithoutEnd) {
+  ServerUnderTest server;
+  // Little room for what it does not read.
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const int room = 4096;
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&server.address().storage), server.address().length), 0);
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  SSL* ssl = SSL_new(context);
+  SSL_set_fd(ssl, fd);
+  EXPECT_EQ(SSL_connect(ssl), 1);
+  // Some of a body between two of them: without that OpenSSL itself ends it after 32.
+  const std::string head = Post(1'000'000, 0);
+  EXPECT(SSL_write(ssl, head.data(), static_cast<int>(head.size())) > 0);
+  for (int i = 0; i < 300'000; i++) {
+    if (SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) != 1 || SSL_write(ssl, "x", 1) != 1) break;
+  }
+  // By a reset: it has not read what was sent.
+  pollfd cut = {fd, 0, 0};
+  EXPECT_EQ(poll(&cut, 1, kDeadlineMs), 1);
+  SSL_free(ssl);
+  SSL_CTX_free(context);
+  close(fd);
+  Client client(server.address());
+  client.Send(Get("/", kClose));
+  EXPECT_EQ(Client::Count(client.ReadToEnd(), kOk), 1u);
+}
+
 TEST(ANewCertificateIsForNewConnections) {
   ServerUnderTest server;
   Client before(server.address());
